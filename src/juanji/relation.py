@@ -1,0 +1,144 @@
+"""What follows from the relation of `bind` alone: its pairs, its matrix, its view."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+from math import floor, prod
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .bind import Axis, Bound, extent
+from .spec import Conv, Pool, Window
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+
+def tap_range(axis: Axis, tap: int) -> range:
+    """Return the coarse positions o for which tap k lies inside the fine grid."""
+    shift = tap * axis.dilation - axis.pad_low  # i = o * stride + shift
+    first = max(0, -(shift // axis.stride))  # ceil(-shift / stride)
+    last = min(axis.coarse - 1, (axis.fine - 1 - shift) // axis.stride)
+    return range(first, max(first, last + 1))
+
+
+def pairs(axis: Axis) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Return all (o, k, i) of the relation, ordered by o, then k."""
+    o, k = np.meshgrid(np.arange(axis.coarse), np.arange(axis.kernel), indexing="ij")
+    i = o * axis.stride + k * axis.dilation - axis.pad_low
+    inside = (i >= 0) & (i < axis.fine)
+    return o[inside], k[inside], i[inside]
+
+
+def count_pairs(axis: Axis) -> int:
+    """Return how many (o, k, i) the relation has."""
+    return sum(len(tap_range(axis, tap)) for tap in range(axis.kernel))
+
+
+def matrix(bound: Bound, weight: Tensor) -> Tensor:
+    """Write a convolution out as a sparse matrix acting on its flattened input.
+
+    Shapes: weight as in torch, (C_out, C_in / groups, *K), transposed (C_in, C_out / groups, *K);
+    result CSR, (C_out * prod(output_size), C_in * prod(input_size)).
+    """
+    import torch
+
+    spec = bound.spec
+    assert isinstance(spec, Conv)
+    # (row position, column position, tap), flattened over the axes in C order
+    row = column = tap = np.zeros(1, np.int64)
+    for axis in bound.axes:
+        o, k, i = pairs(axis)
+        out, into = (i, o) if spec.transposed else (o, i)
+        sizes = (axis.fine, axis.coarse) if spec.transposed else (axis.coarse, axis.fine)
+        row = np.add.outer(row * sizes[0], out).ravel()
+        column = np.add.outer(column * sizes[1], into).ravel()
+        reach = axis.kernel - 1 - k if spec.flip else k
+        tap = np.add.outer(tap * axis.kernel, reach).ravel()
+
+    # (output channel, input channel) of every block that groups leave, and its place in the weight
+    per_group = (spec.out_channels // spec.groups, spec.in_channels // spec.groups)
+    group, c_out, c_in = (
+        index.ravel() for index in np.indices((spec.groups, *per_group), dtype=np.int64)
+    )
+    out_channel, in_channel = group * per_group[0] + c_out, group * per_group[1] + c_in
+    block = (
+        in_channel * per_group[0] + c_out
+        if spec.transposed
+        else out_channel * per_group[1] + c_in
+    )
+    rows, columns = prod(bound.output_size), prod(bound.input_size)
+    row = np.add.outer(out_channel * rows, row).ravel()
+    column = np.add.outer(in_channel * columns, column).ravel()
+    place = np.add.outer(block * prod(axis.kernel for axis in bound.axes), tap).ravel()
+
+    order = np.lexsort((column, row))
+    shape = (spec.out_channels * rows, spec.in_channels * columns)
+    starts = np.searchsorted(row[order], np.arange(shape[0] + 1))
+    values = weight.detach().reshape(-1)[torch.from_numpy(place[order]).to(weight.device)]
+    return torch.sparse_csr_tensor(
+        torch.from_numpy(starts), torch.from_numpy(column[order]), values, shape,
+        device=weight.device,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Along one axis, position x of a map sees the input from jump * x + low to jump * x + high."""
+
+    jump: Fraction = Fraction(1)
+    low: Fraction = Fraction(0)
+    high: Fraction = Fraction(0)
+
+    @property
+    def size(self) -> int:
+        """Receptive field: the most input cells that one position sees."""
+        return floor(self.high - self.low) + 1
+
+
+def look_through(view: View, window: Window, *, pad_low: int, transposed: bool = False) -> View:
+    """Return the view of a map after one more sliding window on top of it."""
+    reach = extent(window) - 1
+    if transposed:  # i sees o from (i + pad - reach) / stride to (i + pad) / stride
+        jump = view.jump / window.stride
+        return View(jump, view.low + jump * (pad_low - reach), view.high + jump * pad_low)
+    return View(
+        view.jump * window.stride,
+        view.low - view.jump * pad_low,
+        view.high + view.jump * (reach - pad_low),
+    )
+
+
+def unite(views: Iterable[View]) -> View:
+    """Return the view of maps that meet (a sum, a concatenation): all that any of them sees."""
+    views = list(views)
+    return View(
+        max(view.jump for view in views),
+        min(view.low for view in views),
+        max(view.high for view in views),
+    )
+
+
+def receptive_field(chain: Iterable[Conv | Pool | Bound]) -> tuple[int, ...]:
+    """Return the receptive field of a chain of layers, in input cells per axis.
+
+    >>> from juanji.spec import Conv, windows
+    >>> two = [Conv(windows((3,)), 1, 1), Conv(windows((3,)), 1, 1)]
+    >>> receptive_field(two)
+    (5,)
+    """
+    views: tuple[View, ...] = ()
+    for link in chain:
+        spec = link.spec if isinstance(link, Bound) else link
+        views = views or (View(),) * len(spec.windows)
+        transposed = isinstance(spec, Conv) and spec.transposed
+        # the size of a view does not depend on the padding, only its place does
+        views = tuple(
+            look_through(view, window, pad_low=0, transposed=transposed)
+            for view, window in zip(views, spec.windows, strict=True)
+        )
+    return tuple(view.size for view in views)
