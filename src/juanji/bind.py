@@ -87,7 +87,8 @@ def bind_window(window: Window, size: int, *, ceil_mode: bool = False) -> Axis:
     """
     low, high = resolve_padding(window, size)
     span = extent(window)
-    room = size + low + high - span
+    # in ceil_mode the last window may hang over the end, as long as it starts inside
+    room = size + low + high - span + (window.stride - 1 if ceil_mode else 0)
     if room < 0:
         raise ValueError(
             f"the kernel spans {span} cells (kernel {window.kernel}, dilation {window.dilation}) "
@@ -97,11 +98,9 @@ def bind_window(window: Window, size: int, *, ceil_mode: bool = False) -> Axis:
     if size + low + high >= LIMIT:
         raise ValueError(f"input size plus padding must be below 2**31, got {size} + {low + high}")
     outputs = room // window.stride + 1
-    if ceil_mode:
-        outputs = -(-room // window.stride) + 1
-        # as torch: the last window must start inside the input or its low padding
-        if (outputs - 1) * window.stride >= size + low:
-            outputs -= 1
+    # as torch: the last window must start inside the input or its low padding
+    if ceil_mode and (outputs - 1) * window.stride >= size + low:
+        outputs -= 1
     return Axis(size, outputs, window.kernel, window.stride, window.dilation, low, high)
 
 
@@ -131,7 +130,7 @@ def bind(spec: Conv | Pool, input_size: Sequence[int]) -> Bound:
     """Bind a specification to the spatial size of its input.
 
     Raises:
-        ValueError: the number of axes differs, or a window does not fit.
+        ValueError: the number of axes differs, an axis is empty, or a window does not fit.
 
     >>> from juanji.spec import Conv, windows
     >>> bind(Conv(windows((3, 3), stride=2), in_channels=1, out_channels=1), (5, 7)).output_size
@@ -141,6 +140,8 @@ def bind(spec: Conv | Pool, input_size: Sequence[int]) -> Bound:
         raise ValueError(
             f"input_size must have one value per axis ({len(spec.windows)}), got {input_size}"
         )
+    if min(input_size) < 1:
+        raise ValueError(f"input size must be at least 1 along every axis, got {tuple(input_size)}")
     pairs = list(zip(spec.windows, input_size, strict=True))
     if isinstance(spec, Pool):
         return Bound(spec, tuple(bind_window(w, n, ceil_mode=spec.ceil_mode) for w, n in pairs))

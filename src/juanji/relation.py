@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -67,9 +68,7 @@ def matrix(bound: Bound, weight: Tensor) -> Tensor:
     )
     out_channel, in_channel = group * per_group[0] + c_out, group * per_group[1] + c_in
     block = (
-        in_channel * per_group[0] + c_out
-        if spec.transposed
-        else out_channel * per_group[1] + c_in
+        in_channel * per_group[0] + c_out if spec.transposed else out_channel * per_group[1] + c_in
     )
     rows, columns = prod(bound.output_size), prod(bound.input_size)
     row = np.add.outer(out_channel * rows, row).ravel()
@@ -80,15 +79,20 @@ def matrix(bound: Bound, weight: Tensor) -> Tensor:
     shape = (spec.out_channels * rows, spec.in_channels * columns)
     starts = np.searchsorted(row[order], np.arange(shape[0] + 1))
     values = weight.detach().reshape(-1)[torch.from_numpy(place[order]).to(weight.device)]
-    return torch.sparse_csr_tensor(
-        torch.from_numpy(starts), torch.from_numpy(column[order]), values, shape,
-        device=weight.device,
-    )  # fmt: skip
+    with warnings.catch_warnings():  # torch calls all of its sparse CSR support a beta
+        warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta", UserWarning)
+        return torch.sparse_csr_tensor(
+            torch.from_numpy(starts), torch.from_numpy(column[order]), values, shape,
+            device=weight.device, check_invariants=False,  # sorted and unique by construction
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Along one axis, position x of a map sees the input from jump * x + low to jump * x + high."""
+    """Along one axis, position x of a map sees the input from jump * x + low to jump * x + high.
+
+    Behind a transposed convolution these are bounds; `receptive_field` is exact.
+    """
 
     jump: Fraction = Fraction(1)
     low: Fraction = Fraction(0)
@@ -123,22 +127,64 @@ def unite(views: Iterable[View]) -> View:
     )
 
 
+def look_back(
+    cells: tuple[int, int], window: Window, *, pad_low: int, transposed: bool = False
+) -> tuple[int, int]:
+    """Return the first and last input cell that output cells (first, last) see; none: last < first.
+
+    >>> look_back((0, 1), Window(kernel=3, stride=2), pad_low=1)
+    (-1, 3)
+    """
+    reach = extent(window) - 1
+    first, last = cells
+    if transposed:  # i sees every o with i + pad - reach <= o * stride <= i + pad
+        return -((reach - pad_low - first) // window.stride), (last + pad_low) // window.stride
+    return first * window.stride - pad_low, last * window.stride - pad_low + reach
+
+
 def receptive_field(chain: Iterable[Conv | Pool | Bound]) -> tuple[int, ...]:
-    """Return the receptive field of a chain of layers, in input cells per axis.
+    """Return the receptive field of a chain of layers: the most input cells, per axis, from the
+    first to the last that one output position sees.
+
+    Behind a transposed convolution positions differ, also by padding; the padding of a mode is
+    known of bound links alone.
 
     >>> from juanji.spec import Conv, windows
     >>> two = [Conv(windows((3,)), 1, 1), Conv(windows((3,)), 1, 1)]
     >>> receptive_field(two)
     (5,)
     """
-    views: tuple[View, ...] = ()
-    for link in chain:
-        spec = link.spec if isinstance(link, Bound) else link
-        views = views or (View(),) * len(spec.windows)
-        transposed = isinstance(spec, Conv) and spec.transposed
-        # the size of a view does not depend on the padding, only its place does
-        views = tuple(
-            look_through(view, window, pad_low=0, transposed=transposed)
-            for view, window in zip(views, spec.windows, strict=True)
-        )
-    return tuple(view.size for view in views)
+    links = list(chain)
+    return tuple(
+        max(_seen(links, axis, position) for position in range(_period(links, axis)))
+        for axis in range(len(_spec(links[0]).windows))
+    )
+
+
+def _spec(link: Conv | Pool | Bound) -> Conv | Pool:
+    return link.spec if isinstance(link, Bound) else link
+
+
+def _transposed(link: Conv | Pool | Bound) -> bool:
+    spec = _spec(link)
+    return isinstance(spec, Conv) and spec.transposed
+
+
+def _period(links: list[Conv | Pool | Bound], axis: int) -> int:
+    """After how many output positions the view repeats, shifted."""
+    return prod(_spec(link).windows[axis].stride for link in links if _transposed(link))
+
+
+def _seen(links: list[Conv | Pool | Bound], axis: int, position: int) -> int:
+    """Count the input cells from the first to the last that an output position sees."""
+    cells = (position, position)
+    for link in reversed(links):
+        window = _spec(link).windows[axis]
+        if isinstance(link, Bound):
+            pad = link.axes[axis].pad_low
+        else:
+            pad = 0 if isinstance(window.padding, str) else window.padding[0]
+        cells = look_back(cells, window, pad_low=pad, transposed=_transposed(link))
+        if cells[1] < cells[0]:
+            return 0
+    return cells[1] - cells[0] + 1

@@ -70,7 +70,7 @@ class Conv:
     def __post_init__(self) -> None:
         if not self.windows:
             raise ValueError("a convolution needs at least one spatial axis, got none")
-        if self.groups < 1:
+        if integer("groups", self.groups) < 1:
             raise ValueError(f"groups must be at least 1, got {self.groups}")
         for name in ("in_channels", "out_channels"):
             value = getattr(self, name)

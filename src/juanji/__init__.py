@@ -1,0 +1,58 @@
+"""juanji (卷积): convolution in all its forms.
+
+Importing this is cheap: a name is loaded when it is first used, torch with it.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from . import functional, nets, nn, swaps
+    from .analysis import Report, analyze
+    from .conversion import Plan, convert, convert_, plan
+    from .exporting import export
+    from .study import Comparison, compare
+
+_MODULES = ("functional", "nets", "nn", "swaps")
+
+_HOMES = {
+    "Comparison": "study",
+    "Plan": "conversion",
+    "Report": "analysis",
+    "analyze": "analysis",
+    "compare": "study",
+    "convert": "conversion",
+    "convert_": "conversion",
+    "export": "exporting",
+    "plan": "conversion",
+}
+
+__all__ = [
+    "Comparison",
+    "Plan",
+    "Report",
+    "analyze",
+    "compare",
+    "convert",
+    "convert_",
+    "export",
+    "functional",
+    "nets",
+    "nn",
+    "plan",
+    "swaps",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(f"{__name__}.{name}")
+    if name in _HOMES:
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,1 @@
+"""The primitives: operators with an inner loop of their own, one folder each."""
