@@ -1,0 +1,113 @@
+"""The command line: arguments -> calls; what they do is said where they are defined."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated
+
+try:
+    import typer
+    from typer.exceptions import TyperException
+except ImportError:
+    print('the juanji command needs: pip install "juanji[study]"', file=sys.stderr)
+    sys.exit(2)
+
+INTERRUPTED = 130  # what typer makes of Ctrl-C: 128 + the signal's number
+
+app = typer.Typer(
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Convolution in all its forms: swap, train and measure it side by side.",
+)
+
+Net = Annotated[str, typer.Option(help="A known network, or package.module:function.")]
+Swaps = Annotated[
+    list[str], typer.Option("--swap", help="octave:0.25, depthwise-separable, ...; repeatable.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+@app.callback()
+def juanji() -> None:
+    """Keep the commands' names even while there is only one."""
+
+
+@app.command()
+def compare(
+    net: Net,
+    data: Annotated[str, typer.Option(help="digits, mnist5k, or a folder of class folders.")],
+    swap: Swaps,
+    out: Annotated[str, typer.Option(help="The folder of this run.")],
+    epochs: Annotated[int, typer.Option(help="Passes over the training part.")] = 8,
+    repeats: Annotated[int, typer.Option(help="Trainings of every variant.")] = 3,
+    batch: Annotated[int, typer.Option(help="Images in a training step.")] = 128,
+    optimizer: Annotated[str, typer.Option(help="adamw or sgd.")] = "adamw",
+    learning_rate: Annotated[float | None, typer.Option(help="The schedule's highest.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the first repeat.")] = 0,
+    threads: Annotated[int | None, typer.Option(help="As torch has them if not given.")] = None,
+    as_json: Json = False,
+) -> int:
+    """Train a network as it is and with each swap, measure all, and write a report.
+
+    The same command again continues where it stopped.
+    """
+    import juanji
+
+    result = juanji.compare(
+        net,
+        data,
+        swap,
+        epochs=epochs,
+        repeats=repeats,
+        out=out,
+        batch=batch,
+        optimizer=optimizer,
+        learning_rate=learning_rate,
+        seed=seed,
+        threads=threads,
+    )
+    if as_json:
+        print(json.dumps(result.table, indent=1))
+    else:
+        result.show()
+    print(f"report: {result.report}", file=sys.stderr)
+    return 1 if result.failed else 0
+
+
+@app.command()
+def analyze(
+    net: Net,
+    input: Annotated[str, typer.Option(help="The shape of an image, as 3x224x224.")],
+    swap: Annotated[str | None, typer.Option(help="Analyze the network with this swap.")] = None,
+    time: Annotated[bool, typer.Option(help="Measure forward times too.")] = True,
+    as_json: Json = False,
+) -> int:
+    """Count a network's weights, arithmetic and memory, and what it sees, module by module."""
+    import juanji
+    from juanji.study import networks
+
+    report = juanji.analyze(*networks.example(net, input, swap), time=time)
+    print(report.to_json() if as_json else report)
+    return 0
+
+
+def main() -> None:
+    """Run the command. What is wrong with the input is one line on the error stream and code 2."""
+    try:
+        code = app(standalone_mode=False)
+    except TyperException as error:
+        code = say(f"{error.format_message()} Try 'juanji --help'.", error.exit_code)
+    except (ValueError, TypeError, OSError, ImportError) as error:
+        code = say(str(error), 2)
+    except MemoryError as error:
+        code = say(f"out of memory: {error}", 2)
+    if code == INTERRUPTED:
+        say("stopped; what is finished is kept, and the same command continues", code)
+    sys.exit(code)
+
+
+def say(text: str, code: int) -> int:
+    """Print one line on the error stream; hand the exit code on."""
+    print(f"juanji: {' '.join(text.split())}", file=sys.stderr)
+    return code
