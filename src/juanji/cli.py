@@ -92,6 +92,15 @@ def analyze(
     return 0
 
 
+@app.command()
+def operators(as_json: Json = False) -> int:
+    """List every operator and layer: dimensions, formula, arithmetic, source."""
+    from juanji import catalog
+
+    print(json.dumps(catalog.rows(), indent=1, ensure_ascii=False) if as_json else catalog.text())
+    return 0
+
+
 def main() -> None:
     """Run the command. What is wrong with the input is one line on the error stream and code 2."""
     try:

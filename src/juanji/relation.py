@@ -1,12 +1,10 @@
-"""What follows from the relation of `bind` alone: its pairs, its matrix, its view."""
+"""What follows from the relation of `bind` alone: its pairs, its matrix, its receptive field."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable
-from dataclasses import dataclass
-from fractions import Fraction
-from math import floor, prod
+from math import prod
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -85,46 +83,6 @@ def matrix(bound: Bound, weight: Tensor) -> Tensor:
             torch.from_numpy(starts), torch.from_numpy(column[order]), values, shape,
             device=weight.device, check_invariants=False,  # sorted and unique by construction
         )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """Along one axis, position x of a map sees the input from jump * x + low to jump * x + high.
-
-    Behind a transposed convolution these are bounds; `receptive_field` is exact.
-    """
-
-    jump: Fraction = Fraction(1)
-    low: Fraction = Fraction(0)
-    high: Fraction = Fraction(0)
-
-    @property
-    def size(self) -> int:
-        """Receptive field: the most input cells that one position sees."""
-        return floor(self.high - self.low) + 1
-
-
-def look_through(view: View, window: Window, *, pad_low: int, transposed: bool = False) -> View:
-    """Return the view of a map after one more sliding window on top of it."""
-    reach = extent(window) - 1
-    if transposed:  # i sees o from (i + pad - reach) / stride to (i + pad) / stride
-        jump = view.jump / window.stride
-        return View(jump, view.low + jump * (pad_low - reach), view.high + jump * pad_low)
-    return View(
-        view.jump * window.stride,
-        view.low - view.jump * pad_low,
-        view.high + view.jump * (reach - pad_low),
-    )
-
-
-def unite(views: Iterable[View]) -> View:
-    """Return the view of maps that meet (a sum, a concatenation): all that any of them sees."""
-    views = list(views)
-    return View(
-        max(view.jump for view in views),
-        min(view.low for view in views),
-        max(view.high for view in views),
-    )
 
 
 def look_back(

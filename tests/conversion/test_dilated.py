@@ -45,7 +45,7 @@ def modes() -> nn.Sequential:
     return nn.Sequential(
         juanji.nn.Conv2d(3, 4, 4, 2, ((0, 2), (1, 2))), juanji.nn.Conv2d(4, 4, 4, padding="same"),
         juanji.nn.Conv2d(4, 4, 2, padding="full"), juanji.nn.Conv2d(4, 4, 3, 2, "full"),
-        juanji.juanji.nn.Conv2d(4, 4, 4, padding="same"),
+        juanji.nn.Conv2d(4, 4, 4, padding="same"),
     )  # fmt: skip
 
 
@@ -129,10 +129,25 @@ def test_a_rate_that_the_strides_do_not_give_is_told():
     assert reason(nn.Conv2d(8, 8, 3), "dilated:2") == told.format("none", 2)
 
 
-def test_maps_too_small_to_tell_are_told():
-    model = nn.Sequential(nn.Conv2d(3, 4, 3, 4, 1), nn.Conv2d(4, 4, 3, padding=1))
-    plan = juanji.plan(model, "dilated:4", torch.zeros(1, 3, 9, 9), where="*")
-    assert entry(plan, "1").reason == "its map is too small, 3 on an axis: plan with larger inputs"
+@pytest.mark.parametrize("size", [17, 18, 20, 24, 31, 32])
+def test_maps_of_two_cells_tell_how_fine_they_are(size):
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        nn.Conv2d(3, 4, 3, 4, 1), nn.Conv2d(4, 4, 3, 2, 1), nn.Conv2d(4, 4, 3, 2, 1),
+        nn.Conv2d(4, 4, 3, padding=1),
+    ).double()  # fmt: skip
+    x = torch.randn(1, 3, size, size, dtype=torch.float64)
+    assert model(x).shape[2:] == (2, 2)
+    changed = juanji.convert(model, "dilated:4", x)
+    assert [layer.dilation[0] for layer in changed] == [1, 1, 2, 4]
+    torch.testing.assert_close(changed(x)[..., ::4, ::4], model(x), rtol=1e-9, atol=1e-10)
+
+
+def test_a_last_map_of_one_cell_is_too_small_to_plan_with():
+    plan = juanji.plan(nets.resnet20(width=4), "dilated:2", torch.zeros(1, 3, 4, 4))
+    told = {e.reason for e in plan.entries}
+    single = "the last stride leads to a single cell: plan with larger inputs"
+    assert told == {"first layer", single}
 
 
 @pytest.mark.parametrize("head", [nn.AdaptiveAvgPool2d(1), nn.AvgPool2d(8, 1), nn.MaxPool2d(8)])

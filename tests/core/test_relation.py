@@ -17,16 +17,7 @@ from hypothesis import strategies as st
 from juanji import functional as F
 from juanji.bind import Axis, Bound, bind
 from juanji.cost import MultiplyAdds, multiply_adds, traffic, weights
-from juanji.relation import (
-    View,
-    count_pairs,
-    look_through,
-    matrix,
-    pairs,
-    receptive_field,
-    tap_range,
-    unite,
-)
+from juanji.relation import count_pairs, matrix, pairs, receptive_field, tap_range
 from juanji.spec import Conv, Pool, windows
 from strategies import arguments, bounds, tensors
 
@@ -176,16 +167,6 @@ def test_the_receptive_field_is_the_widest_support_of_a_position(links: list[Any
     assume(len(inner) >= 1)
     widest = max(max(cells) - min(cells) + 1 for cells in inner)
     assert receptive_field(chain) == (widest,)
-    ordinary = not any(transposed for *_, transposed in links)
-    view = View()
-    for bound in chain:
-        window, axis = bound.spec.windows[0], bound.axes[0]
-        view = look_through(view, window, pad_low=axis.pad_low, transposed=bound.transposed)
-    assert view.size == widest if ordinary else view.size >= widest
-    for position, cells in enumerate(seen):  # the view bounds what every position sees
-        if cells:
-            assert view.jump * position + view.low <= min(cells)
-            assert max(cells) <= view.jump * position + view.high
 
 
 def test_the_receptive_field_of_known_networks() -> None:
@@ -214,13 +195,6 @@ def test_the_receptive_field_is_where_a_gradient_arrives() -> None:
     assert tuple((support.max(0).values - support.min(0).values + 1).tolist()) == (
         receptive_field(chain)
     )
-
-
-def test_where_maps_meet_the_widest_view_counts() -> None:
-    narrow = look_through(View(), windows((3,))[0], pad_low=1)
-    wide = look_through(View(), windows((5,))[0], pad_low=0)
-    both = unite([narrow, wide])
-    assert (both.low, both.high, both.size) == (-1, 4, 6)
 
 
 @pytest.mark.parametrize("flip", [False, True])

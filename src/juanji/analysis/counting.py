@@ -211,7 +211,7 @@ def _deformable(call: Call) -> int:
     batch, channels = call.arguments["input"].shape[:2]
     filters, depth, *kernel = call.arguments["weight"].shape
     reads: int = batch * prod(call.outputs[0].shape[2:]) * prod(kernel)
-    return reads * (filters * depth + channels * 2 ** len(kernel))
+    return reads * int(filters * depth + channels * 2 ** len(kernel))
 
 
 def _same(products: int) -> MultiplyAdds:

@@ -88,12 +88,13 @@ class Dilated(Swap):
     def dilated(self, old: Window, size: int, output: int, actual: int, gone: set[int]) -> Window:
         """Return the window on an axis where the `size` cells of the input are now `actual`.
 
-        A map of n cells that gets finer by f <= n has from f * (n - 1) + 1 to f * n cells, whatever
-        the paddings, so that f = ceil(actual / n).
+        A map of n cells that is finer by f has from f * (n - 1) + 1 to f * n cells, whatever the
+        paddings; f divides the rate. For powers of two that leaves one f unless n is 1.
         """
-        if gone and size < self.rate:
-            raise Unsuitable(f"its map is too small, {size} on an axis: plan with larger inputs")
-        factor = -(-actual // size) if gone else 1
+        if gone and size == 1 < old.kernel:
+            raise Unsuitable("its input is a single cell: plan with larger inputs")
+        factors = (f for f in range(1, self.rate + 1) if self.rate % f == 0 and f * size >= actual)
+        factor = next(factors, 1) if gone else 1
         low, high = resolve_padding(old, size)
         return Window(
             kernel=old.kernel,
@@ -130,7 +131,7 @@ class Dilated(Swap):
         return new
 
 
-def is_head(layer: nn.Module, windows: tuple[Window, ...], sizes: tuple[int, ...]) -> bool:
+def is_head(layer: nn.Module, windows: tuple[Window, ...], sizes: Sequence[int]) -> bool:
     """Whether a layer pools over its whole map."""
     whole = tuple(Window(size, window.stride) for window, size in zip(windows, sizes, strict=True))
     return interop.is_pool(layer) and windows == whole
@@ -140,21 +141,26 @@ def removed(network: Mapping[str, Sequence[Call]], dimensions: int, rate: int) -
     """Return, for every axis, the output sizes of the layers that lose their stride there.
 
     Raises:
-        Unsuitable: the last strides do not multiply to `rate`.
+        Unsuitable: the last strides do not multiply to `rate`, or lead to a single cell, so that
+            sizes do not tell one layer from the next.
     """
-    layers = [
-        (interop.layer_spec(call.layer).windows, call.output[-dimensions:])
-        for calls in network.values()
-        for call in calls
-        if not interop.is_transposed(call.layer)
-    ]
+    layers = []
+    for call in (call for calls in network.values() for call in calls):
+        windows = interop.layer_spec(call.layer).windows
+        if len(windows) == dimensions and not (
+            interop.is_transposed(call.layer)
+            or is_head(call.layer, windows, call.input[-dimensions:])
+        ):
+            layers.append((windows, call.output[-dimensions:]))
     found = []
     for axis in range(dimensions):
         strides = {
             output[axis]: windows[axis].stride
             for windows, output in layers
-            if len(windows) == dimensions and windows[axis].stride > 1 and prod(output) > 1
+            if windows[axis].stride > 1
         }
+        if 1 in strides and rate > 1:
+            raise Unsuitable("the last stride leads to a single cell: plan with larger inputs")
         last = sorted(strides)  # the smallest map is the last one
         while prod(strides[size] for size in last) > rate:
             last.pop()

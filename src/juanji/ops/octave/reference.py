@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -78,16 +79,16 @@ class Step:
 
 def step(source: str, target: str, stride: int, pooled: bool) -> Step:
     """The paper's four paths. Pooled: average first, convolve at stride 1; else stride."""
-    taken = {"shrink": (stride,)} if pooled else {"stride": stride}
+    taken: dict[str, Any] = {"shrink": (stride,)} if pooled else {"stride": stride}
     match source, target:
         case ("high", "high") | ("low", "low"):
-            return Step(**taken)  # type: ignore[arg-type]
+            return Step(**taken)
         case "high", "low":
             return Step(shrink=(stride, 2)) if pooled else Step(shrink=(2,), stride=stride)
     if stride == 1:
         return Step(after=2)
     if stride % 2:
-        return Step(repeat=True, **taken)  # type: ignore[arg-type]
+        return Step(repeat=True, **taken)
     return Step(shrink=(stride // 2,)) if pooled else Step(stride=stride // 2)
 
 
@@ -169,8 +170,8 @@ def octave_conv(
             w = weight[rows[target]] if depthwise else weight[rows[target], columns[source]]
             own_groups = x.shape[1] if depthwise else groups
             terms.append(path(x, w, source, target, axes, own_groups, downsample == "pool"))
-        y = sum(terms[1:], terms[0]) if channels else None
-        if y is not None and bias is not None:
-            y = y + bias[rows[target]].reshape(-1, *(1 for _ in axes))
-        results[target] = y
+        half = sum(terms[1:], terms[0]) if channels else None
+        if half is not None and bias is not None:
+            half = half + bias[rows[target]].reshape(-1, *(1 for _ in axes))
+        results[target] = half
     return results["high"], results["low"]
