@@ -148,4 +148,3 @@ def assert_equal(
     """Compare tensor by tensor: shapes, dtypes, values."""
     for a, b in zip(actual, expected, strict=True):
         torch.testing.assert_close(a, b, rtol=rtol, atol=atol, equal_nan=True)
-

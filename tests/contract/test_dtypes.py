@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from contract import cases, gradients, outputs
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
+from contract import cases, gradients, outputs
 from juanji.catalog import Case, Operator, tensors
 
 # A sum of some fifty products, rounded at each step in float32; once or, in compositions, a few
@@ -45,9 +45,7 @@ def test_values_and_gradients_are_within_bounds(
 
 
 @cases("gradient", "autocast")
-def test_autocast_rounds_no_more_than_bfloat16(
-    operator: Operator, case: Case, device: str
-) -> None:
+def test_autocast_rounds_no_more_than_bfloat16(operator: Operator, case: Case, device: str) -> None:
     arguments = tensors(case, dtype=torch.float32, device=device)
     exact = pytree.tree_map(
         lambda x: x.cpu().double() if x.is_floating_point() else x.cpu(), arguments

@@ -6,6 +6,10 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils import _pytree as pytree
+
 from contract import (
     assert_equal,
     cases,
@@ -15,10 +19,6 @@ from contract import (
     positional,
     with_gradient,
 )
-from torch import Tensor
-from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.utils import _pytree as pytree
-
 from juanji.catalog import Case, Operator, dimensions, each, tensors
 
 CHANNELS_LAST = {4: torch.channels_last, 5: torch.channels_last_3d}

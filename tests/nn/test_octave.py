@@ -146,7 +146,7 @@ def test_permute_inputs_puts_the_weight_in_the_order_of_concatenated_pairs() -> 
         (lambda: nn.OctaveConv2d(8, 8, 3, alpha_in=0, alpha_out=0, downsample="max"), 'downsample must be "pool" or "stride", got \'max\''),  # type: ignore[arg-type]
         (lambda: nn.OctaveConv2d(8, 8, 3, groups=4, alpha_in=0.25, alpha_out=0.25), "alpha must leave every path divisible by groups, got 6 high input channels with groups 4"),
         (lambda: nn.OctaveConv2d(8, 8, 3, groups=8, alpha_in=0.25, alpha_out=0.5), "alpha_out must equal alpha_in"),
-        (lambda: nn.OctaveConv2d(8, 8, 3, alpha_in=0.5, alpha_out=0)(torch.zeros(1, 8, 5, 5)), "means 4 high and 4 low, got 8 and 0"),
+        (lambda: nn.OctaveConv2d(8, 8, 3, alpha_in=0.5, alpha_out=0)(torch.zeros(1, 8, 5, 5)), "must have 4 and 4 channels, as alpha_in parts 8, got 8 and 0"),
         (lambda: nn.OctaveConv2d(8, 8, 3, alpha_in=0, alpha_out=0)(torch.zeros(8, 5, 5)), "high must have 4 dimensions (N, C, *spatial)"),
         (lambda: nn.OctaveConv2d.from_conv(torch_nn.Conv2d(4, 4, 3, padding_mode="circular"), alpha_in=0, alpha_out=0), "got 'circular'"),
     ],

@@ -419,8 +419,8 @@ HIGH, LOW, WEIGHT = torch.zeros(1, 6, 8, 8), torch.zeros(1, 2, 4, 4), torch.zero
 @pytest.mark.parametrize(
     ("operands", "call", "error", "message"),
     [
-        ((HIGH, LOW, WEIGHT), {"alpha_in": 0.5}, ValueError, "alpha_in 0.5 of 8 input channels means 4 high and 4 low, got 6 and 2"),
-        ((HIGH, None, WEIGHT), {"alpha_in": 0.25}, ValueError, "means 6 high and 2 low, got 6 and 0"),
+        ((HIGH, LOW, WEIGHT), {"alpha_in": 0.5}, ValueError, "high and low must have 4 and 4 channels, as alpha_in parts 8, got 6 and 2"),
+        ((HIGH, None, WEIGHT), {"alpha_in": 0.25}, ValueError, "must have 6 and 2 channels, as alpha_in parts 8, got 6 and 0"),
         ((None, None, WEIGHT), {"alpha_in": 0.25}, ValueError, "high and low are both None"),
         ((HIGH, LOW[:, :, :3], WEIGHT), {}, ValueError, "low must have spatial size (4, 4), half of (8, 8) rounded up, got (3, 4)"),
         ((HIGH[0], LOW[0], WEIGHT), {}, ValueError, "high must have 4 dimensions (N, C, *spatial) like the weight, got shape (6, 8, 8)"),

@@ -227,10 +227,10 @@ def table() -> str:
     lines = [
         "# ONNX's node cases",
         "",
-        "Which of ONNX's own cases for convolution, pooling and unpooling the tests run through the",
-        f"functional interface. `tests/third_party/test_onnx_cases.py` runs them; onnx "
-        f"{onnx.__version__}: {len(names)} cases,",
-        f"{len(names) - len(NOT_APPLICABLE)} run, {len(NOT_APPLICABLE)} do not apply.",
+        "Which of ONNX's own cases of convolution, pooling and unpooling are run through the",
+        "functional interface, by `tests/third_party/test_onnx_cases.py`.",
+        f"onnx {onnx.__version__} has {len(names)}: {len(names) - len(NOT_APPLICABLE)} run, "
+        f"{len(NOT_APPLICABLE)} do not apply.",
         "",
         "| operator | case | |",
         "|---|---|---|",

@@ -24,5 +24,5 @@ def test_every_case_is_run_or_has_a_reason() -> None:
 
 def test_cases_of_integers_are_refused_as_documented() -> None:
     (case,) = [case for case in node_cases() if case.name == "test_maxpool_2d_uint8"]
-    with pytest.raises(TypeError, match="input must be floating-point, got torch.uint8"):
+    with pytest.raises(TypeError, match=r"input must be floating-point, got torch\.uint8"):
         run(case)

@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 from .. import functional
-from . import compositions, convolutions, octave, pooling
+from . import compositions, convolutions, layers, octave, pooling
 from .record import Argument, Case, Limit, Operator, dimensions, each, named, tensors
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
 CATALOG: tuple[Operator, ...] = (
     *convolutions.OPERATORS,
     *compositions.OPERATORS,
+    *layers.OPERATORS,
     *octave.OPERATORS,
     *pooling.OPERATORS,
 )
@@ -85,13 +86,13 @@ def text() -> str:
 
 def fields(row: dict[str, object]) -> list[tuple[str, str]]:
     """Return what there is to say of an operator, as (title, text)."""
-    layers, dimensions, limits = row["layers"], row["dimensions"], row["limits"]
-    assert isinstance(layers, list)
+    names, dimensions, limits = row["layers"], row["dimensions"], row["limits"]
+    assert isinstance(names, list)
     assert isinstance(dimensions, list)
     assert isinstance(limits, dict)
     entries = [
         ("function", f"functional.{row['function']}" if row["function"] else ""),
-        ("layers", ", ".join(f"nn.{layer}" for layer in layers)),
+        ("layers", ", ".join(f"nn.{layer}" for layer in names)),
         ("dimensions", ", ".join(f"{d}-D" for d in dimensions)),
         ("formula", str(row["formula"])),
         ("cost", str(row["cost"])),

@@ -1,15 +1,9 @@
-"""Convolutions composed of convolutions, the channel shuffle, and squeeze and excitation."""
+"""Convolutions composed of convolutions, and the channel shuffle."""
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
-from torch.func import functional_call
-
 from .. import functional as F
-from .. import nn
 from ..compositions import reference
-from ..ops.conv import reference as conv_reference
 from .record import THREADS, Case, Limit, Operator, maps, weight
 
 SPATIALLY_SEPARABLE = Operator(
@@ -253,109 +247,6 @@ CHANNEL_SHUFFLE = Operator(
 )
 
 
-SQUEEZE_EXCITE_LAYER = nn.SqueezeExcite(6, 3, device="meta")  # its parameters come with a case
-
-
-def squeeze_excite(
-    input: Tensor, reduce: Tensor, reduce_bias: Tensor, expand: Tensor, expand_bias: Tensor
-) -> Tensor:
-    """Apply the layer with the given parameters."""
-    parameters = {
-        "reduce.weight": reduce,
-        "reduce.bias": reduce_bias,
-        "expand.weight": expand,
-        "expand.bias": expand_bias,
-    }
-    output: Tensor = functional_call(SQUEEZE_EXCITE_LAYER, parameters, (input,))
-    return output
-
-
-def squeeze_excite_reference(
-    input: Tensor, reduce: Tensor, reduce_bias: Tensor, expand: Tensor, expand_bias: Tensor
-) -> Tensor:
-    """Channel means, two fully connected layers, a factor for every channel."""
-    mean = torch.stack([torch.stack([channel.mean() for channel in maps]) for maps in input])
-    hidden = (mean @ reduce.T + reduce_bias).clamp(min=0)
-    gate = 1 / (1 + torch.exp(-(hidden @ expand.T + expand_bias)))
-    return torch.stack(
-        [
-            torch.stack([a * channel for a, channel in zip(own, maps, strict=True)])
-            for own, maps in zip(gate, input, strict=True)
-        ]
-    )
-
-
-def _squeeze_excite(*spatial: int) -> Case:
-    return Case(
-        "reduction 3",
-        {
-            "input": maps(2, 6, *spatial),
-            "reduce": weight(2, 6),
-            "reduce_bias": weight(2),
-            "expand": weight(6, 2),
-            "expand_bias": weight(6),
-        },
-    )
-
-
-SQUEEZE_EXCITE = Operator(
-    name="squeeze and excitation",
-    call=squeeze_excite,
-    layer="SqueezeExcite",
-    suffix=False,
-    formula="y[c] = x[c] · sigmoid(W₂ · relu(W₁ · mean(x)))[c]",
-    cost="2 · C²/reduction + C · I",
-    source="Hu et al., 2018, arXiv:1709.01507",
-    reference=squeeze_excite_reference,
-    limits={"unbatched": Limit(CHANNELS_ARE_SECOND.reason, refused="input must have shape")},
-    cases=(_squeeze_excite(4), _squeeze_excite(2, 3), _squeeze_excite(2, 1, 3)),
-)
-
-
-def stacked(input: Tensor, first: Tensor, second: Tensor) -> Tensor:
-    """Convolve twice."""
-    return F.conv(F.conv(input, first), second)
-
-
-def stacked_reference(input: Tensor, first: Tensor, second: Tensor) -> Tensor:
-    """Convolve once: the kernels' full convolution is the kernel of both."""
-    reach = first.shape[2:]
-    dense = conv_reference.conv(
-        second, first.transpose(0, 1), padding=[k - 1 for k in reach], flip=True
-    )
-    return conv_reference.conv(input, dense)
-
-
-STACKED = Operator(
-    name="stacked 3 x 3 in place of 5 x 5",
-    call=stacked,
-    layer=None,
-    formula="two layers of 3 x 3 see 5 x 5",
-    cost="(3^d · C_in · C_mid + 3^d · C_mid · C_out) · O, in d dimensions",
-    source="Simonyan, Zisserman, 2014, arXiv:1409.1556",
-    reference=stacked_reference,
-    linear=(("input",), ("first",), ("second",)),
-    limits={"threads": THREADS},
-    cases=(
-        Case(
-            "two of three taps",
-            {"input": maps(2, 2, 7), "first": weight(3, 2, 3), "second": weight(2, 3, 3)},
-        ),
-        Case(
-            "two of 3 x 3",
-            {"input": maps(1, 2, 6, 5), "first": weight(3, 2, 3, 3), "second": weight(2, 3, 3, 3)},
-        ),
-        Case(
-            "two of 3 x 3 x 3",
-            {
-                "input": maps(1, 1, 5, 5, 6),
-                "first": weight(2, 1, 3, 3, 3),
-                "second": weight(1, 2, 3, 3, 3),
-            },
-        ),
-    ),
-)
-
 OPERATORS = (
     SPATIALLY_SEPARABLE,
     DEPTHWISE_SEPARABLE,
@@ -363,6 +254,4 @@ OPERATORS = (
     SHUFFLED_GROUP,
     INTERLEAVED_GROUP,
     CHANNEL_SHUFFLE,
-    SQUEEZE_EXCITE,
-    STACKED,
 )

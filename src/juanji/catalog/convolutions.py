@@ -7,16 +7,16 @@ from ..ops.conv import reference
 from ..ops.deform import reference as deform_reference
 from .record import THREADS, Case, Limit, Operator, maps, weight
 
-MATHEMATICS = "as in mathematics (flip) or without; Dumoulin, Visin, 2016, arXiv:1603.07285"
+ARITHMETIC = "Dumoulin, Visin, 2016, arXiv:1603.07285"
 LINEAR = (("input",), ("weight",))
 
 CONV = Operator(
     name="convolution",
     call=F.conv,
     layer="Conv",
-    formula="y[f, o] = Σ_c Σ_k w[f, c, k] · x[c, o·stride + k·dilation − pad]",
+    formula="y[f, o] = Σ_c Σ_k w[f, c, k] · x[c, o·stride + k·dilation − pad]; flip: w[f, c, −k]",
     cost="C_out · C_in/g · K · O",
-    source=MATHEMATICS,
+    source=ARITHMETIC,
     reference=reference.conv,
     linear=LINEAR,
     limits={"threads": THREADS},
@@ -61,7 +61,7 @@ CONV_TRANSPOSE = Operator(
     layer="ConvTranspose",
     formula="y[f, i] = Σ_c Σ_(o, k) w[c, f, k] · x[c, o], over i = o·stride + k·dilation − pad",
     cost="C_in · C_out/g · K · I",
-    source="Zeiler et al., 2010; Dumoulin, Visin, 2016, arXiv:1603.07285",
+    source="Zeiler et al., 2010; " + ARITHMETIC,
     reference=reference.conv_transpose,
     linear=LINEAR,
     limits={"threads": THREADS},
@@ -105,7 +105,7 @@ CONV_MATRIX = Operator(
     layer=None,
     formula="y = C x on flattened maps; the transposed convolution is Cᵀ",
     cost="entries: C_out · C_in/g · pairs (o, k) inside the input",
-    source="Dumoulin, Visin, 2016, arXiv:1603.07285",
+    source=ARITHMETIC,
     reference=reference.conv_matrix,
     limits={
         name: Limit(MATRIX)
@@ -158,9 +158,7 @@ DILATED = Operator(
     linear=LINEAR,
     limits={"threads": THREADS},
     cases=(
-        Case(
-            "dilated", {"input": maps(2, 2, 9), "weight": weight(3, 2, 3)}, {"dilation": 3}
-        ),
+        Case("dilated", {"input": maps(2, 2, 9), "weight": weight(3, 2, 3)}, {"dilation": 3}),
         Case(
             "dilated, same",
             {"input": maps(2, 2, 5, 7), "weight": weight(3, 2, 2, 3), "bias": weight(3)},
@@ -209,7 +207,7 @@ DEPTHWISE = Operator(
     layer="DepthwiseConv",
     formula="y[(c, j), o] = Σ_k w[(c, j), k] · x[c, o·stride + k·dilation − pad], j < multiplier",
     cost="C_in · multiplier · K · O",
-    source="multiplier: Wang, Liu, Foroosh, 2016, arXiv:1608.04337; Chollet, 2017, arXiv:1610.02357",
+    source="Chollet, 2017, arXiv:1610.02357; multiplier: Wang et al., 2016, arXiv:1608.04337",
     reference=reference.conv,
     linear=LINEAR,
     limits={"threads": THREADS},
@@ -236,7 +234,7 @@ DEFORM_CONV = Operator(
     name="deformable convolution",
     call=F.deform_conv,
     layer="DeformConv",
-    formula="y[f, o] = Σ_c Σ_k w[f, c, k] · mask[k, o] · x[c, o·stride + k·dilation − pad + Δ[k, o]]",
+    formula="y[f, o] = Σ_c Σ_k w[f, c, k] · m[k, o] · x[c, o·stride + k·dilation − pad + Δ[k, o]]",
     cost="C_out · C_in/g · K · O, and 2^d · C_in · K · O for the sampling, in d dimensions",
     source="Dai et al., 2017, arXiv:1703.06211; mask: Zhu et al., 2018, arXiv:1811.11168",
     reference=deform_reference.deform_conv,

@@ -18,8 +18,8 @@ class Argument:
     """A tensor that a case gives to its operator.
 
     kind: "normal" (Gaussian); "distinct" (no two equal while there are at most 256, and exact in
-    every dtype); "positive" (from 0.1 up); "offsets" (up to two cells, none near a whole cell, where
-    interpolation has no derivative); "indices" (int64 from 0 up, below `below`).
+    every dtype); "positive" (from 0.1 up); "offsets" (up to two cells, none near a whole cell,
+    where interpolation has no derivative); "indices" (int64 from 0 up, below `below`).
     maps: whether dimension 0 is the batch and dimension 1 the channels.
     """
 

@@ -58,7 +58,7 @@ def plan(
 
     >>> from juanji import nets, swaps
     >>> print(plan(nets.resnet20(), swaps.Octave(alpha=0.25), torch.zeros(1, 3, 32, 32)).summary)
-    20 of 21 layers swapped, weights 270,256 -> 270,256, ...
+    21 of 21 layers swapped, weights 270,256 -> 270,256, ...
     """
     return make_plan(model, swap, inputs, where, exclude)
 

@@ -77,7 +77,7 @@ def stays(
         return "never called"
     if not swap.everywhere and len(calls) > 1:
         return f"called {len(calls)} times"
-    if first:
+    if first and not swap.first:
         return "first layer"
     if not interop.is_plain(layer):
         return f"{type(layer).__name__} has a forward of its own"

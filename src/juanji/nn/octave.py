@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
 
-from .. import functional as F
 from .. import interop
-from ..ops.octave import Alpha, Downsample, OctavePair, Parts, octave_cut
+from ..ops.octave import Alpha, Downsample, OctavePair, Parts, octave_conv_cut, octave_cut
 from ..spec import Padding, Size
 from .conv import ConvBase
 
@@ -76,8 +74,7 @@ class OctaveConv(ConvBase):
         self.alpha_in = alpha_in
         self.alpha_out = alpha_out
         self.downsample = downsample
-        cut = octave_cut(self.spec(), alpha_in, alpha_out, downsample)
-        self.low_in, self.low_out = cut.low_in, cut.low_out
+        self.cut = octave_cut(self.spec(), alpha_in, alpha_out, downsample)
 
     @classmethod
     def from_conv(
@@ -108,15 +105,8 @@ class OctaveConv(ConvBase):
     def forward(self, input: Octave) -> OctavePair | Tensor:
         """Convolve a pair (or plain map) into a pair (or plain map)."""
         pair = as_pair(input)
-        output = F.octave_conv(
-            pair.high, pair.low, self.weight, self.bias,
-            # as fractions: a compiler with dynamic shapes takes a float for a variable
-            alpha_in=Fraction(self.low_in, self.in_channels or 1),
-            alpha_out=Fraction(self.low_out, self.out_channels or 1), stride=self.stride,
-            padding=self.padding, dilation=self.dilation, groups=self.groups,
-            downsample=self.downsample, size=pair.spatial,
-        )  # fmt: skip
-        if self.low_out:
+        output = octave_conv_cut(pair, self.weight, self.bias, self.cut)
+        if self.cut.low_out:
             return output
         assert output.high is not None
         return output.high

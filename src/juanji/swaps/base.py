@@ -52,12 +52,14 @@ class Swap:
     values that JSON can hold, so that a saved plan rebuilds the network without a forward pass.
 
     `everywhere` says that the site does not matter: layers that are called several times, or that
-    the network holds under several names, are swapped too. `ends` says that the last layer becomes
-    another thing than the others.
+    the network holds under several names, are swapped too. `first` says that it is about the first
+    layer as much as about any other; most are not, for that one reads few channels and has little
+    to give. `ends` says that the last layer becomes another thing than the others.
     """
 
     name: ClassVar[str]
     everywhere: ClassVar[bool] = False
+    first: ClassVar[bool] = False
     ends: ClassVar[bool] = False
 
     def targets(self, layer: nn.Module) -> bool:

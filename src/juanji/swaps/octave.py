@@ -18,11 +18,14 @@ class Octave(Swap):
     """Give `alpha` of the output channels half the resolution (Chen et al., arXiv:1904.05049).
 
     Every layer keeps its weight. What a layer receives decides its alpha_in, so the first one takes
-    a plain map; the last one gives one. Everything between two octave layers, whatever the
-    network's `forward` does there, works on pairs. With alpha 0 nothing changes.
+    a plain map; the last one gives one. The network's first layer is swapped too: a plain map that
+    a shortcut carried on from there would meet pairs, and merge them. Everything between two octave
+    layers, whatever the network's `forward` does there, works on pairs. With alpha 0 nothing
+    changes.
     """
 
     name: ClassVar[str] = "octave"
+    first: ClassVar[bool] = True
     ends: ClassVar[bool] = True
 
     alpha: float
@@ -78,5 +81,6 @@ class Octave(Swap):
     def fit_error(self, layer: nn.Module, new: nn.Module) -> float | None:
         """The weight is kept whole; but groups see other channels once these are cut in two."""
         spec = interop.conv_spec(layer)
-        cut = new.low_in or new.low_out
-        return None if cut and 1 < spec.groups < spec.in_channels else 0.0
+        cut: Any = new.cut
+        parted = cut.low_in or cut.low_out
+        return None if parted and 1 < spec.groups < spec.in_channels else 0.0

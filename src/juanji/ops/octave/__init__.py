@@ -9,7 +9,8 @@ from torch import Tensor
 from ...bind import bind
 from ...spec import Conv, Padding, Size
 from .. import check
-from ..conv import conv, conv_spec
+from ..conv import conv_spec
+from ..conv import op as conv_op
 from . import op
 from .alpha import Alpha, low_channels
 from .pair import OctavePair, Parts
@@ -23,6 +24,7 @@ __all__ = [
     "frequency_split",
     "low_channels",
     "octave_conv",
+    "octave_conv_cut",
     "octave_cut",
     "octave_merge",
     "octave_split",
@@ -181,25 +183,37 @@ def octave_conv(
     """
     spec = conv_spec(weight, bias, stride, padding, dilation, groups)
     cut = octave_cut(spec, alpha_in, alpha_out, downsample)
+    _check_dimensions(weight, high, low)
+    return octave_conv_cut(OctavePair(high, low, size=size), weight, bias, cut)
+
+
+def octave_conv_cut(
+    pair: OctavePair, weight: Tensor, bias: Tensor | None, cut: op.Cut
+) -> OctavePair:
+    """Convolve with arguments that are checked already: what a layer calls each time."""
+    spec = cut.spec
+    _check_dimensions(weight, pair.high, pair.low)
+    given = tuple(map(sum, zip(*pair.parts, strict=True)))
+    wanted = (spec.in_channels - cut.low_in, cut.low_in)
+    if given != wanted:
+        raise ValueError(
+            f"high and low must have {wanted[0]} and {wanted[1]} channels, as alpha_in parts "
+            f"{spec.in_channels}, got {given[0]} and {given[1]}"
+        )
+    check.same_kind(weight=weight, bias=bias, high=pair.high, low=pair.low)
+    bound = bind(spec, pair.spatial)
+    if not (cut.low_in or cut.low_out) or not spec.out_channels:
+        return OctavePair(conv_op.convolve(pair.merge(), weight, bias, bound), None)
+    return op.convolve(pair, weight, bias, op.Paths(cut, bound))
+
+
+def _check_dimensions(weight: Tensor, high: Tensor | None, low: Tensor | None) -> None:
     for name, half in (("high", high), ("low", low)):
         if half is not None and half.ndim != weight.ndim:
             raise ValueError(
                 f"{name} must have {weight.ndim} dimensions (N, C, *spatial) like the weight, "
                 f"got shape {tuple(half.shape)}"
             )
-    pair = OctavePair(high, low, size=size)
-    given = tuple(map(sum, zip(*pair.parts, strict=True)))
-    wanted = (spec.in_channels - cut.low_in, cut.low_in)
-    if given != wanted:
-        raise ValueError(
-            f"alpha_in {alpha_in} of {spec.in_channels} input channels means {wanted[0]} high and "
-            f"{wanted[1]} low, got {given[0]} and {given[1]}"
-        )
-    check.same_kind(weight=weight, bias=bias, high=high, low=low)
-    if not (cut.low_in or cut.low_out) or not spec.out_channels:
-        return OctavePair(conv(pair.merge(), weight, bias, stride, padding, dilation, groups), None)
-    paths = op.Paths(cut, bind(spec, pair.spatial))
-    return op.convolve(pair, weight, bias, paths, pooled=downsample == "pool")
 
 
 def octave_cut(spec: Conv, alpha_in: Alpha, alpha_out: Alpha, downsample: str) -> op.Cut:
@@ -210,4 +224,5 @@ def octave_cut(spec: Conv, alpha_in: Alpha, alpha_out: Alpha, downsample: str) -
         spec,
         low_channels(alpha_in, spec.in_channels, "alpha_in"),
         low_channels(alpha_out, spec.out_channels, "alpha_out"),
+        pooled=downsample == "pool",
     )

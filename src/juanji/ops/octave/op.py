@@ -7,7 +7,7 @@ input: 1 for the high input, 2 for the low one, times the stride for the outputs
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -23,6 +23,8 @@ from .resample import pool, upsample
 class Cut:
     """An ordinary convolution and where its channels are cut into high and low.
 
+    `pooled` takes a stride by averaging before the convolution, otherwise in it.
+
     Raises:
         ValueError: groups do not divide the channels of every path.
     """
@@ -30,6 +32,7 @@ class Cut:
     spec: Conv
     low_in: int
     low_out: int
+    pooled: bool = True
 
     @property
     def depthwise(self) -> bool:
@@ -78,80 +81,79 @@ class Grid:
     after: int = 1  # every output cell this often
 
 
-def convolve(
-    pair: OctavePair, weight: Tensor, bias: Tensor | None, paths: Paths, *, pooled: bool
-) -> OctavePair:
-    """Convolve along all paths; shapes as in `juanji.functional.octave_conv`.
-
-    `pooled` takes a stride by averaging before the convolution, otherwise in it.
-    """
-    high_out = paths.cut.spec.out_channels - paths.cut.low_out
+def convolve(pair: OctavePair, weight: Tensor, bias: Tensor | None, paths: Paths) -> OctavePair:
+    """Convolve along all paths; shapes as in `juanji.functional.octave_conv`."""
+    cut, strides = paths.cut, [axis.stride for axis in paths.bound.axes]
+    x_high = pair.high
+    if cut.pooled and x_high is not None:  # both outputs start from this average
+        x_high = pool(x_high, strides)
+    rows = [cut.spec.out_channels - cut.low_out, cut.low_out]
+    weights = weight.split(rows)
+    biases = (None, None) if bias is None else bias.split(rows)
     high = low = None
-    if high_out:
-        rows = None if bias is None else bias[:high_out]
-        high = _high(pair, weight[:high_out], rows, paths, pooled)
-    if paths.cut.low_out:
-        rows = None if bias is None else bias[high_out:]
-        low = _low(pair, weight[high_out:], rows, paths, pooled)
+    if rows[0]:
+        high = _high(x_high, pair, weights[0], biases[0], paths)
+    if rows[1]:
+        low = _low(x_high, pair, weights[1], biases[1], paths)
     return OctavePair(high, low, size=paths.bound.output_size)
 
 
 def _high(
-    pair: OctavePair, weight: Tensor, bias: Tensor | None, paths: Paths, pooled: bool
+    x_high: Tensor | None,
+    pair: OctavePair,
+    weight: Tensor,
+    bias: Tensor | None,
+    paths: Paths,
 ) -> Tensor:
     """Y_H = conv(X_H) + upsample(conv(X_L)); weight is the rows of the high outputs."""
+    cut, size = paths.cut, paths.bound.output_size
     strides = [axis.stride for axis in paths.bound.axes]
-    size = paths.bound.output_size
-    if paths.cut.depthwise:
-        assert pair.high is not None
-        grids = [_from_high(stride, pooled) for stride in strides]
-        return _path(pair.high, pair.spatial, weight, bias, paths, grids, size)
-    columns = (paths.cut.spec.in_channels - paths.cut.low_in) // paths.cut.spec.groups
+    columns = [
+        (cut.spec.in_channels - cut.low_in) // cut.spec.groups,
+        cut.low_in // cut.spec.groups,
+    ]
+    weights = (weight, weight) if cut.depthwise else weight.split(columns, dim=1)
     output = None
-    if pair.high is not None:
-        grids = [_from_high(stride, pooled) for stride in strides]
-        output = _path(pair.high, pair.spatial, weight[:, :columns], bias, paths, grids, size)
+    if x_high is not None:
+        grids = [Grid(side=s) if cut.pooled else Grid(side=1, stride=s) for s in strides]
+        output = _path(x_high, pair.spatial, weights[0], bias, paths, grids, size)
         bias = None
-    if pair.low is not None:
-        grids = [_low_to_high(stride, pooled) for stride in strides]
-        added = _path(pair.low, pair.spatial, weight[:, columns:], bias, paths, grids, size)
+    if pair.low is not None and not cut.depthwise:
+        grids = [_low_to_high(stride, cut.pooled) for stride in strides]
+        added = _path(pair.low, pair.spatial, weights[1], bias, paths, grids, size)
         output = added if output is None else output + added
     assert output is not None
     return output
 
 
 def _low(
-    pair: OctavePair, weight: Tensor, bias: Tensor | None, paths: Paths, pooled: bool
+    x_high: Tensor | None,
+    pair: OctavePair,
+    weight: Tensor,
+    bias: Tensor | None,
+    paths: Paths,
 ) -> Tensor:
     """Y_L = conv([pool(X_H), X_L]), one convolution; weight is the rows of the low outputs."""
-    strides = [axis.stride for axis in paths.bound.axes]
+    cut, strides = paths.cut, [axis.stride for axis in paths.bound.axes]
     halves = []
-    if pair.high is not None and not paths.cut.depthwise:
-        # with a stride, the first average is the one that the high outputs start from
-        high = pool(pair.high, strides) if pooled else pair.high
-        halves.append(pool(high, [2] * len(strides)))
+    if x_high is not None and not cut.depthwise:
+        halves.append(pool(x_high, [2] * len(strides)))
     if pair.low is not None:
-        halves.append(pool(pair.low, strides) if pooled else pair.low)
-    x = halves[0] if len(halves) == 1 else _join(halves, paths.cut.spec.groups)
-    grids = [Grid(side=2 * s) if pooled else Grid(side=2, stride=s) for s in strides]
+        halves.append(pool(pair.low, strides) if cut.pooled else pair.low)
+    x = halves[0] if len(halves) == 1 else _join(halves, cut.spec.groups)
+    grids = [Grid(side=2 * s) if cut.pooled else Grid(side=2, stride=s) for s in strides]
     size = tuple(-(-cells // 2) for cells in paths.bound.output_size)
     return _path(x, pair.spatial, weight, bias, paths, grids, size)
 
 
-def _from_high(stride: int, pooled: bool) -> Grid:
-    return Grid(side=stride, shrink=stride) if pooled else Grid(side=1, stride=stride)
-
-
 def _low_to_high(stride: int, pooled: bool) -> Grid:
-    """Without a stride the low grid is convolved and the result repeated; an even stride is
-
-    reached from the low grid itself, an odd one from its repetition to full size.
-    """
+    # Without a stride the low grid is convolved and the result repeated; an even stride is reached
+    # from the low grid itself, an odd one from its repetition to full size.
     if stride == 1:
         return Grid(side=2, after=2)
     if stride % 2:
-        repeated = _from_high(stride, pooled)
-        return Grid(repeated.side, repeated.stride, repeat=2, shrink=repeated.shrink)
+        whole = Grid(side=stride, shrink=stride) if pooled else Grid(side=1, stride=stride)
+        return replace(whole, repeat=2)
     if pooled:
         return Grid(side=stride, shrink=stride // 2)
     return Grid(side=2, stride=stride // 2)
