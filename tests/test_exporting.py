@@ -10,7 +10,7 @@ X = torch.randn(2, 1, 19, 17, generator=torch.Generator().manual_seed(0))
 
 
 @pytest.mark.parametrize("suffix", [".onnx", ".pt2"])
-@pytest.mark.parametrize("swap", ["octave:0.5", "shuffled:2"])
+@pytest.mark.parametrize("swap", ["octave:0.5", "shuffled:2", "deformable"])
 def test_a_converted_network_is_exported(tmp_path, swap, suffix):
     net = juanji.convert(juanji.nets.resnet20(in_channels=1, width=4), swap, X).train()
     path = juanji.export(net, tmp_path / f"net{suffix}", X)

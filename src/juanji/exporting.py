@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
+from .ops.deform.onnx import translations
+
 
 def export(model: nn.Module, path: str | Path, *inputs: Tensor) -> Path:
     """Write a model as ONNX (`.onnx`) or with torch.export (`.pt2`), and check what was written.
@@ -69,7 +71,10 @@ def write_onnx(model: nn.Module, path: Path, inputs: tuple[Tensor, ...]) -> list
         import onnxscript  # noqa: F401  what torch.onnx exports with
     except ImportError as error:
         raise ImportError(f'{error}: pip install "juanji[onnx]"') from error
-    torch.onnx.export(model, inputs, path, dynamo=True, external_data=False, verbose=False)
+    torch.onnx.export(
+        model, inputs, path, dynamo=True, external_data=False, verbose=False,
+        custom_translation_table=translations(),
+    )  # fmt: skip
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     names = [entry.name for entry in session.get_inputs()]
     values = (x.detach().cpu().numpy() for x in inputs)

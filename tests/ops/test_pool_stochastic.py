@@ -223,18 +223,17 @@ both = pytest.mark.parametrize("call", [draw, average])
 @both
 def test_compiles_in_one_graph_that_asserts_the_values(call: Callable[[Tensor], Any]) -> None:
     torch.compiler.reset()
-    compiled = torch.compile(call, fullgraph=True, backend="aot_eager", dynamic=True)
-    for shape in ((2, 3, 7, 9), (4, 3, 10, 8)):
-        x = positive(15, shape).requires_grad_()
-        outputs = []
-        for function in (compiled, call):
-            torch.manual_seed(16)
-            outputs.append(function(x))
-        torch.testing.assert_close(*outputs)
-        gradients = [torch.autograd.grad(y[0].square().sum(), x) for y in outputs]
-        torch.testing.assert_close(*gradients)
+    compiled = torch.compile(call, fullgraph=True, backend="aot_eager")
+    x = positive(15, (2, 3, 7, 9)).requires_grad_()
+    outputs = []
+    for function in (compiled, call):
+        torch.manual_seed(16)
+        outputs.append(function(x))
+    torch.testing.assert_close(*outputs)
+    gradients = [torch.autograd.grad(y[0].square().sum(), x) for y in outputs]
+    torch.testing.assert_close(*gradients)
     with pytest.raises(RuntimeError, match="finite values of at least 0"):
-        compiled(-torch.ones(2, 3, 7, 9, dtype=torch.float64))
+        compiled((x.detach() - 1).requires_grad_())
 
 
 @both

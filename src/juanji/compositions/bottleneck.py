@@ -46,4 +46,5 @@ def fit(weight: Tensor, middle: int) -> tuple[Tensor, Tensor, Tensor]:
 def leading(tensor: Tensor, rank: int) -> Tensor:
     """Return `rank` orthonormal columns that span most of the first axis: (n, ...) to (n, rank)."""
     matrix = tensor.flatten(1)
-    return torch.linalg.eigh(matrix @ matrix.T).eigenvectors[:, -rank:]
+    columns: Tensor = torch.linalg.eigh(matrix @ matrix.T).eigenvectors
+    return columns[:, -rank:]

@@ -11,7 +11,7 @@ from torch import nn
 from ..swaps import Swap
 from .match import Pattern
 from .optimizer import remap
-from .plan import Entry, Plan
+from .plans import Entry, Plan
 from .trial import make_plan
 
 __all__ = ["Entry", "Plan", "convert", "convert_", "plan"]

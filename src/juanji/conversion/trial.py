@@ -17,7 +17,7 @@ from ..spec import Conv
 from ..swaps import Call, Site, Swap, spelled
 from .calls import evaluation, observe
 from .match import Pattern, choose
-from .plan import Entry, Plan, build, replace
+from .plans import Entry, Plan, build, replace
 
 
 def make_plan(
