@@ -12,7 +12,7 @@ demo: .venv/study
 	  --swap shuffled:4 --swap spatially-separable --swap squeeze-excite
 
 test: .venv/dev lint
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto
 
 lint: .venv/dev
 	$(BIN)/ruff check
@@ -20,7 +20,8 @@ lint: .venv/dev
 	$(BIN)/mypy
 
 bench: .venv/dev
-	$(BIN)/python -m benchmarks.layers
+	$(BIN)/python -m benchmarks.promise
+	$(BIN)/python -m benchmarks.operators
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -14,6 +14,7 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -95,6 +96,7 @@ def width(ratios: Sequence[float]) -> float:
     return (high - low) / median
 
 
+T = TypeVar("T")
 Call = Callable[[torch.Tensor], float]  # images -> seconds
 
 
@@ -126,16 +128,20 @@ def timed(net: nn.Module, layout: torch.memory_format) -> Call:
 
 
 def alternate(
-    run_a: Call, run_b: Call, images: Callable[[], torch.Tensor]
+    run_a: Callable[[T], float],
+    run_b: Callable[[T], float],
+    inputs: Callable[[], T],
+    seconds: float | None = None,
 ) -> tuple[list[float], list[float]]:
-    """Time A B B A until it lasted long enough; return the mean seconds of A and of B per turn."""
+    """Time A B B A for `seconds`, or SECONDS; return the mean seconds of A and of B per turn."""
+    least = SECONDS if seconds is None else seconds
     a: list[float] = []
     b: list[float] = []
     for warm_up in (run_a, run_b):
-        warm_up(images())
+        warm_up(inputs())
     start = time.perf_counter()
-    while len(a) < FEWEST or (len(a) < MOST and time.perf_counter() - start < SECONDS):
-        input = images()
+    while len(a) < FEWEST or (len(a) < MOST and time.perf_counter() - start < least):
+        input = inputs()
         first, second, third, fourth = run_a(input), run_b(input), run_b(input), run_a(input)
         a.append((first + fourth) / 2)
         b.append((second + third) / 2)
