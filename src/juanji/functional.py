@@ -12,7 +12,13 @@ from .compositions import (
 )
 from .ops.conv import conv, conv_matrix, conv_transpose
 from .ops.deform import deform_conv
-from .ops.octave import frequency_split, octave_conv, octave_merge, octave_split
+from .ops.octave import (
+    frequency_split,
+    octave_conv,
+    octave_conv_transpose,
+    octave_merge,
+    octave_split,
+)
 from .ops.pool import (
     avg_pool,
     avg_unpool,
@@ -40,6 +46,7 @@ __all__ = [
     "max_pool",
     "max_unpool",
     "octave_conv",
+    "octave_conv_transpose",
     "octave_merge",
     "octave_split",
     "shuffled_group_conv",

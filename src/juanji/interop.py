@@ -65,6 +65,24 @@ def conv_arguments(conv: nn.Module) -> dict[str, Any]:
         raise ValueError(f'conv must have padding_mode "zeros", got {conv.padding_mode!r}')
     if getattr(conv, "flip", False):
         raise ValueError("conv must have flip=False, got flip=True")
+    return _arguments(conv)
+
+
+def conv_transpose_arguments(conv: nn.Module) -> dict[str, Any]:
+    """Return the arguments that build a layer like the transposed convolution `conv`.
+
+    Raises:
+        TypeError: not a transposed convolution.
+    """
+    if not is_transposed(conv):
+        raise TypeError(
+            f"conv must be a transposed convolution of torch.nn or juanji.nn, got {type(conv)}"
+        )
+    module: Any = conv
+    return _arguments(conv) | {"output_padding": module.output_padding}
+
+
+def _arguments(conv: nn.Module) -> dict[str, Any]:
     weight: Any = conv.weight
     return {
         "in_channels": conv.in_channels,

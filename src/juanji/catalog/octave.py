@@ -86,6 +86,80 @@ OCTAVE_CONV = Operator(
     ),
 )
 
+OCTAVE_CONV_TRANSPOSE = Operator(
+    name="transposed octave convolution",
+    call=F.octave_conv_transpose,
+    layer="OctaveConvTranspose",
+    formula="<fᵀ(y), x> = <y, f(x)> for f octave convolution: its paths backwards",
+    cost="(H·H' · I + (H·L' + L·H' + L·L') · I/2^d) · K/g, for H, L channels in, H', L' out",
+    source=PAPER + "; the adjoint by composition",
+    reference=reference.octave_conv_transpose,
+    linear=(("high", "low"), ("weight",)),
+    limits={"threads": THREADS, "unbatched": BATCHED},
+    cases=(
+        Case(
+            "every option",
+            {
+                "high": maps(2, 4, 7),
+                "low": maps(2, 2, 4),
+                "weight": weight(6, 2, 3),
+                "bias": weight(4),
+            },
+            {
+                "alpha_in": 0.4,
+                "alpha_out": 0.5,
+                "stride": 3,
+                "padding": ((1, 2),),
+                "output_padding": 1,
+                "groups": 2,
+            },
+        ),
+        Case(
+            "every option",
+            {
+                "high": maps(2, 3, 4, 5),
+                "low": maps(2, 2, 2, 3),
+                "weight": weight(5, 4, 3, 2),
+                "bias": weight(4),
+            },
+            {
+                "alpha_in": 0.4,
+                "alpha_out": 0.5,
+                "stride": (1, 2),
+                "padding": ((1, 1), (0, 2)),
+                "output_padding": (0, 1),
+                "dilation": (1, 2),
+                "downsample": "stride",
+            },
+        ),
+        Case(
+            "depthwise",
+            {
+                "high": maps(2, 2, 5, 4),
+                "low": maps(2, 2, 3, 2),
+                "weight": weight(4, 1, 3, 3),
+                "bias": weight(4),
+            },
+            {"alpha_in": 0.5, "alpha_out": 0.5, "stride": 2, "padding": 1, "groups": 4},
+        ),
+        Case(
+            "all low in, all high out",
+            {"low": maps(2, 3, 3, 2), "weight": weight(3, 2, 3, 3)},
+            {"high": None, "alpha_in": 1, "alpha_out": 0, "padding": 1, "size": (5, 4)},
+        ),
+        Case(
+            "every option",
+            {
+                "high": maps(1, 1, 3, 2, 3),
+                "low": maps(1, 1, 2, 1, 2),
+                "weight": weight(2, 2, 2, 1, 3),
+                "bias": weight(2),
+            },
+            {"alpha_in": 0.5, "alpha_out": 0.5, "stride": (1, 2, 3), "padding": (1, 0, 1)},
+        ),
+    ),
+)
+
 OCTAVE_SPLIT = Operator(
     name="octave split",
     call=F.octave_split,
@@ -192,4 +266,11 @@ OCTAVE_BATCH_NORM = Operator(
     ),
 )
 
-OPERATORS = (OCTAVE_CONV, OCTAVE_SPLIT, OCTAVE_MERGE, FREQUENCY_SPLIT, OCTAVE_BATCH_NORM)
+OPERATORS = (
+    OCTAVE_CONV,
+    OCTAVE_CONV_TRANSPOSE,
+    OCTAVE_SPLIT,
+    OCTAVE_MERGE,
+    FREQUENCY_SPLIT,
+    OCTAVE_BATCH_NORM,
+)

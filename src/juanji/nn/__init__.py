@@ -22,6 +22,7 @@ from .octave import (
     OctaveConv2d,
     OctaveConv3d,
 )
+from .octave_transpose import OctaveConvTranspose1d, OctaveConvTranspose2d, OctaveConvTranspose3d
 from .pool import (
     AvgPool1d,
     AvgPool2d,
@@ -91,6 +92,9 @@ __all__ = [
     "OctaveConv1d",
     "OctaveConv2d",
     "OctaveConv3d",
+    "OctaveConvTranspose1d",
+    "OctaveConvTranspose2d",
+    "OctaveConvTranspose3d",
     "ShuffledGroupConv1d",
     "ShuffledGroupConv2d",
     "ShuffledGroupConv3d",

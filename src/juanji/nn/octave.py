@@ -23,7 +23,33 @@ def as_pair(input: Octave) -> OctavePair:
     return input if isinstance(input, OctavePair) else OctavePair(*input)
 
 
-class OctaveConv(ConvBase):
+class OctaveBase(ConvBase):
+    """What octave convolution and its transpose share: `cut` says how the channels are parted."""
+
+    def part(self, alpha_in: Alpha, alpha_out: Alpha, downsample: Downsample) -> None:
+        """Set what makes the convolution an octave one."""
+        self.alpha_in = alpha_in
+        self.alpha_out = alpha_out
+        self.downsample = downsample
+        self.cut = octave_cut(self.spec(), alpha_in, alpha_out, downsample)
+
+    def forward(self, input: Octave) -> OctavePair | Tensor:
+        """Convolve a pair (or plain map) into a pair (or plain map)."""
+        pair = as_pair(input)
+        output = octave_conv_cut(pair, self.weight, self.bias, self.cut)
+        if self.cut.low_out:
+            return output
+        assert output.high is not None
+        return output.high
+
+    def extra_repr(self) -> str:
+        """Describe the layer as torch.nn does, with its alphas."""
+        own = f", alpha_in={self.alpha_in}, alpha_out={self.alpha_out}"
+        pooled = "" if self.downsample == "pool" else f", downsample={self.downsample!r}"
+        return super().extra_repr() + own + pooled
+
+
+class OctaveConv(OctaveBase):
     """Convolution of feature maps at two resolutions, in place of an ordinary convolution.
 
     Shapes: the pair (high, low), each (N, C, *spatial), to such a pair. With `alpha_in` 0 it takes
@@ -71,10 +97,7 @@ class OctaveConv(ConvBase):
             in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias,
             device=device, dtype=dtype,
         )  # fmt: skip
-        self.alpha_in = alpha_in
-        self.alpha_out = alpha_out
-        self.downsample = downsample
-        self.cut = octave_cut(self.spec(), alpha_in, alpha_out, downsample)
+        self.part(alpha_in, alpha_out, downsample)
 
     @classmethod
     def from_conv(
@@ -101,21 +124,6 @@ class OctaveConv(ConvBase):
         pieces = columns.split([count for part in parts for count in part])
         with torch.no_grad():
             self.weight.copy_(self.weight[:, torch.cat([*pieces[0::2], *pieces[1::2]])])
-
-    def forward(self, input: Octave) -> OctavePair | Tensor:
-        """Convolve a pair (or plain map) into a pair (or plain map)."""
-        pair = as_pair(input)
-        output = octave_conv_cut(pair, self.weight, self.bias, self.cut)
-        if self.cut.low_out:
-            return output
-        assert output.high is not None
-        return output.high
-
-    def extra_repr(self) -> str:
-        """Describe the layer as torch.nn does, with its alphas."""
-        own = f", alpha_in={self.alpha_in}, alpha_out={self.alpha_out}"
-        pooled = "" if self.downsample == "pool" else f", downsample={self.downsample!r}"
-        return super().extra_repr() + own + pooled
 
 
 class OctaveConv1d(OctaveConv):

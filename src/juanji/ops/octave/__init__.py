@@ -11,9 +11,10 @@ from ...spec import Conv, Padding, Size
 from .. import check
 from ..conv import conv_spec
 from ..conv import op as conv_op
-from . import op
+from . import op, transposed
 from .alpha import Alpha, low_channels
 from .pair import OctavePair, Parts
+from .paths import Cut, Paths
 from .resample import pool, upsample
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "low_channels",
     "octave_conv",
     "octave_conv_cut",
+    "octave_conv_transpose",
     "octave_cut",
     "octave_merge",
     "octave_split",
@@ -187,24 +189,90 @@ def octave_conv(
     return octave_conv_cut(OctavePair(high, low, size=size), weight, bias, cut)
 
 
-def octave_conv_cut(
-    pair: OctavePair, weight: Tensor, bias: Tensor | None, cut: op.Cut
+def octave_conv_transpose(
+    high: Tensor | None,
+    low: Tensor | None,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    *,
+    alpha_in: Alpha,
+    alpha_out: Alpha,
+    stride: Size = 1,
+    padding: Padding = 0,
+    output_padding: Size = 0,
+    groups: int = 1,
+    dilation: Size = 1,
+    downsample: Downsample = "pool",
+    size: tuple[int, ...] | None = None,
 ) -> OctavePair:
-    """Convolve with arguments that are checked already: what a layer calls each time."""
+    """Apply the adjoint of `octave_conv`.
+
+    <octave_conv(x, w), y> = <x, octave_conv_transpose(y, w)>, the products summed over both
+    halves. Here y is the input and x the output: the alphas of that `octave_conv` are exchanged.
+    The result has the size that `conv_transpose` would give. At alpha 0 on both ends this is
+    `conv_transpose`, exactly.
+
+    Args:
+        high: (N, C_high, *spatial), or None where alpha_in is 1.
+        low: (N, C_low, *ceil(spatial / 2)), or None where alpha_in is 0.
+        weight: (C_in, C_out / groups, *kernel): the weight of the `octave_conv` it is adjoint to.
+        bias: (C_out,), added to every cell of its channel's half.
+        alpha_in: the part of the input channels that is low.
+        alpha_out: the part of the output channels that is low.
+        stride: as in `conv_transpose`.
+        padding: as in `conv_transpose`.
+        output_padding: as in `conv_transpose`, counted in cells of the full size.
+        groups: as in `octave_conv`.
+        dilation: as in `octave_conv`.
+        downsample: how the `octave_conv` that it is adjoint to takes a stride.
+        size: the full spatial size of the input, needed only where high is None and the size is
+            odd.
+
+    Returns:
+        the pair (high, low); a half without channels is None.
+
+    Raises:
+        TypeError: dtypes or devices differ, or are not floating-point.
+        ValueError: as `octave_conv`; padding is a mode.
+
+    Source: Chen et al., "Drop an Octave", 2019, arXiv:1904.05049; the adjoint by composition.
+
+    >>> import torch
+    >>> pair = octave_split(torch.randn(1, 8, 5, 5), alpha=0.25)
+    >>> high, low = octave_conv_transpose(
+    ...     *pair, torch.randn(8, 4, 4, 4), alpha_in=0.25, alpha_out=0.5, stride=2, padding=1)
+    >>> high.shape, low.shape
+    (torch.Size([1, 2, 10, 10]), torch.Size([1, 2, 5, 5]))
+    """
+    spec = conv_spec(
+        weight, bias, stride, padding, dilation, groups,
+        transposed=True, output_padding=output_padding,
+    )  # fmt: skip
+    cut = octave_cut(spec, alpha_in, alpha_out, downsample)
+    _check_dimensions(weight, high, low)
+    return octave_conv_cut(OctavePair(high, low, size=size), weight, bias, cut)
+
+
+def octave_conv_cut(pair: OctavePair, weight: Tensor, bias: Tensor | None, cut: Cut) -> OctavePair:
+    """Convolve, or with a transposed one apply the adjoint, by arguments that are checked already.
+
+    This is what a layer calls each time.
+    """
     spec = cut.spec
     _check_dimensions(weight, pair.high, pair.low)
     given = tuple(map(sum, zip(*pair.parts, strict=True)))
-    wanted = (spec.in_channels - cut.low_in, cut.low_in)
-    if given != wanted:
+    if given != cut.given:
         raise ValueError(
-            f"high and low must have {wanted[0]} and {wanted[1]} channels, as alpha_in parts "
+            f"high and low must have {cut.given[0]} and {cut.given[1]} channels, as alpha_in parts "
             f"{spec.in_channels}, got {given[0]} and {given[1]}"
         )
     check.same_kind(weight=weight, bias=bias, high=pair.high, low=pair.low)
     bound = bind(spec, pair.spatial)
     if not (cut.low_in or cut.low_out) or not spec.out_channels:
-        return OctavePair(conv_op.convolve(pair.merge(), weight, bias, bound), None)
-    return op.convolve(pair, weight, bias, op.Paths(cut, bound))
+        whole = conv_op.convolve_transposed if spec.transposed else conv_op.convolve
+        return OctavePair(whole(pair.merge(), weight, bias, bound), None)
+    along = transposed.convolve_transposed if spec.transposed else op.convolve
+    return along(pair, weight, bias, Paths(cut, bound))
 
 
 def _check_dimensions(weight: Tensor, high: Tensor | None, low: Tensor | None) -> None:
@@ -216,11 +284,11 @@ def _check_dimensions(weight: Tensor, high: Tensor | None, low: Tensor | None) -
             )
 
 
-def octave_cut(spec: Conv, alpha_in: Alpha, alpha_out: Alpha, downsample: str) -> op.Cut:
+def octave_cut(spec: Conv, alpha_in: Alpha, alpha_out: Alpha, downsample: str) -> Cut:
     """Check what does not depend on the input, and count the low channels."""
     if downsample not in ("pool", "stride"):
         raise ValueError(f'downsample must be "pool" or "stride", got {downsample!r}')
-    return op.Cut(
+    return Cut(
         spec,
         low_channels(alpha_in, spec.in_channels, "alpha_in"),
         low_channels(alpha_out, spec.out_channels, "alpha_out"),

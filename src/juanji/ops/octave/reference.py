@@ -175,3 +175,57 @@ def octave_conv(
             half = half + bias[rows[target]].reshape(-1, *(1 for _ in axes))
         results[target] = half
     return results["high"], results["low"]
+
+
+def octave_conv_transpose(
+    high: Tensor | None,
+    low: Tensor | None,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    *,
+    alpha_in: Alpha,
+    alpha_out: Alpha,
+    stride: Size = 1,
+    padding: Padding = 0,
+    output_padding: Size = 0,
+    groups: int = 1,
+    dilation: Size = 1,
+    downsample: str = "pool",
+    size: tuple[int, ...] | None = None,
+) -> tuple[Tensor | None, Tensor | None]:
+    """Apply the adjoint of a linear map: the gradient of <octave_conv(x, w), y> by x."""
+    spec = conv_spec(
+        weight, bias, stride, padding, dilation, groups,
+        transposed=True, output_padding=output_padding,
+    )  # fmt: skip
+    y = [half for half in (high, low) if half is not None]
+    if size is None:
+        size = tuple((2 if high is None else 1) * n for n in y[0].shape[2:])
+    fine = bind(spec, size).output_size
+    low_out = low_channels(alpha_out, spec.out_channels)
+    shapes = [
+        (len(y[0]), spec.out_channels - low_out, *fine),
+        (len(y[0]), low_out, *(-(-n // 2) for n in fine)),
+    ]
+    x = [y[0].new_zeros(shape) if shape[1] else None for shape in shapes]
+
+    def forward(*halves: Tensor) -> tuple[Tensor, ...]:
+        given = iter(halves)
+        x_high, x_low = (None if half is None else next(given) for half in x)
+        outputs = octave_conv(
+            x_high, x_low, weight,
+            alpha_in=alpha_out, alpha_out=alpha_in, stride=stride, padding=padding,
+            dilation=dilation, groups=groups, downsample=downsample, size=fine,
+        )  # fmt: skip
+        return tuple(half for half in outputs if half is not None)
+
+    _, adjoint, *_ = torch.func.vjp(forward, *(half for half in x if half is not None))
+    gradients = iter(adjoint(tuple(y)))
+    halves: list[Tensor | None] = [None if half is None else next(gradients) for half in x]
+    if bias is not None:
+        parts = bias.split([spec.out_channels - low_out, low_out])
+        halves = [
+            None if half is None else half + part.reshape(-1, *(1 for _ in fine))
+            for half, part in zip(halves, parts, strict=True)
+        ]
+    return halves[0], halves[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -38,7 +39,41 @@ def upsample(x: Tensor, factors: Sequence[int], size: Sequence[int]) -> Tensor:
     """Repeat every cell `factors` times along each axis and crop to `size`."""
     if any(factor != 1 for factor in factors):
         x = torch_functional.interpolate(x, scale_factor=[float(f) for f in factors])
+    return crop(x, size)
+
+
+def crop(x: Tensor, size: Sequence[int]) -> Tensor:
+    """Keep the first cells along each axis."""
     for dimension, cells in enumerate(size, start=2):
         if x.shape[dimension] != cells:
             x = x.narrow(dimension, 0, cells)
     return x
+
+
+# The adjoints, from what the functions give back to what they take, of size `size`.
+
+
+def pool_adjoint(y: Tensor, factors: Sequence[int], size: Sequence[int]) -> Tensor:
+    """Spread every cell evenly over its block, of which `size` has cells."""
+    for dimension, (factor, cells) in enumerate(zip(factors, size, strict=True), start=2):
+        if factor > 1:
+            blocks = y.shape[dimension]
+            ones = torch_functional.pad(y.new_ones(cells), (0, factor * blocks - cells))
+            existing = ones.reshape(blocks, factor).sum(1)
+            y = y / existing.reshape(-1, *(1 for _ in y.shape[dimension + 1 :]))
+    return upsample(y, factors, size)
+
+
+def upsample_adjoint(y: Tensor, factors: Sequence[int], size: Sequence[int]) -> Tensor:
+    """Sum every block; a cell that was cropped counts as zero."""
+    y = crop_adjoint(y, [factor * cells for factor, cells in zip(factors, size, strict=True)])
+    block = math.prod(factors)
+    return pool(y, factors) * block if block > 1 else y
+
+
+def crop_adjoint(y: Tensor, size: Sequence[int]) -> Tensor:
+    """Put zeros where cells were cropped."""
+    missing = [cells - n for cells, n in zip(size, y.shape[2:], strict=True)]
+    if not any(missing):
+        return y
+    return torch_functional.pad(y, [side for cells in reversed(missing) for side in (0, cells)])
