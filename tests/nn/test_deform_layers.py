@@ -205,3 +205,16 @@ def test_only_convolutions_are_replaced():
         DeformConv2d.from_conv(nn.Conv2d(3, 4, 3, padding_mode="reflect"))
     with pytest.raises(TypeError, match="conv must be a convolution"):
         DeformConv2d.from_conv(DeformConv2d(3, 4, 3))
+
+
+def test_states_load_across_layers_that_mean_the_same() -> None:
+    conv = nn.Conv2d(4, 6, 3, padding=1)
+    first = DeformConv2d(4, 6, 3, padding=1, version=1)
+    first.load_state_dict(conv.state_dict())
+    x = torch.randn(2, 4, 7, 9, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(first(x), conv(x))
+    nn.init.normal_(first.offset.weight, std=0.1)
+    second = DeformConv2d(4, 6, 3, padding=1, version=2)
+    nn.init.normal_(second.mask.weight)
+    second.load_state_dict(first.state_dict())
+    torch.testing.assert_close(second(x), first(x))

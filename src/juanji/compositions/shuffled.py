@@ -7,10 +7,12 @@ from torch import Tensor
 
 from ..ops import layout
 from ..ops.conv import conv
+from ..ops.memory import memory_checked
 from ..spec import Padding, Size
 from .weights import ungroup
 
 
+@memory_checked
 def channel_shuffle(input: Tensor, groups: int) -> Tensor:
     """Deal the channels of each group out to all groups, like cards.
 

@@ -163,6 +163,16 @@ class DeformConv(ConvBase):
                 nn.init.dirac_(layer.output_projection)
         return layer.train(conv.training)
 
+    def _load_from_state_dict(self, state: dict[str, Any], prefix: str, *args: Any) -> None:
+        """Take filters that are missing for zero, which is what they mean where there are none.
+
+        So the state of an ordinary layer loads, and that of version 1 into version 2.
+        """
+        for name, parameter in self.named_parameters():
+            if name.startswith(("offset.", "mask.")):
+                state.setdefault(prefix + name, torch.zeros_like(parameter))
+        super()._load_from_state_dict(state, prefix, *args)
+
     def forward(self, input: Tensor) -> Tensor:
         """Convolve `input` at the places, and with the modulation, that the filters find for it."""
         offset, mask = self.offset(input), self.modulation(input)

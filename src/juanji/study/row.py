@@ -29,6 +29,7 @@ from torch import nn
 
 from ..analysis import Report, analyze
 from ..conversion import plan as make_plan
+from ..ops.memory import is_out_of_memory
 from .data import Data
 from .environment import environment
 from .latency import measure
@@ -144,13 +145,7 @@ def finite_or_none(value: float | None) -> float | None:
 def reason(error: Exception) -> str:
     """Say in one line why a variant failed."""
     text = " ".join(str(error).split()) or type(error).__name__
-    lowered = text.lower()
-    if isinstance(error, MemoryError) or (
-        isinstance(error, RuntimeError)
-        and any(
-            sign in lowered for sign in ("out of memory", "allocate memory", "not enough memory")
-        )
-    ):
+    if is_out_of_memory(error):
         return f"out of memory: {text}"
     if isinstance(error, ValueError | FloatingPointError):
         return text

@@ -10,11 +10,13 @@ from ... import relation
 from ...bind import bind
 from ...spec import Conv, Padding, Size, integer, per_axis, windows
 from .. import check
+from ..memory import memory_checked
 from . import op
 
 __all__ = ["conv", "conv_matrix", "conv_transpose"]
 
 
+@memory_checked
 def conv(
     input: Tensor,
     weight: Tensor,
@@ -65,6 +67,7 @@ def conv(
     return op.convolve(input, weight, bias, bind(spec, size))
 
 
+@memory_checked
 def conv_transpose(
     input: Tensor,
     weight: Tensor,
@@ -111,6 +114,7 @@ def conv_transpose(
     return op.convolve_transposed(input, weight, bias, bind(spec, size))
 
 
+@memory_checked
 def conv_matrix(
     weight: Tensor,
     input_size: Sequence[int],

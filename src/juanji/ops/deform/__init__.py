@@ -15,11 +15,13 @@ from ...bind import bind
 from ...spec import Padding, Size
 from .. import check
 from ..conv import conv_spec
+from ..memory import memory_checked
 from . import op
 
 __all__ = ["deform_conv"]
 
 
+@memory_checked
 def deform_conv(
     input: Tensor,
     offset: Tensor,

@@ -11,6 +11,7 @@ from ...spec import Conv, Padding, Size
 from .. import check
 from ..conv import conv_spec
 from ..conv import op as conv_op
+from ..memory import memory_checked
 from . import op, transposed
 from .alpha import Alpha, low_channels
 from .pair import OctavePair, Parts
@@ -35,6 +36,7 @@ __all__ = [
 Downsample = Literal["pool", "stride"]
 
 
+@memory_checked
 def octave_split(x: Tensor, alpha: Alpha) -> OctavePair:
     """Split a feature map into full-size high and half-size low channels.
 
@@ -70,6 +72,7 @@ def octave_split(x: Tensor, alpha: Alpha) -> OctavePair:
     )
 
 
+@memory_checked
 def octave_merge(high: Tensor | OctavePair | None, low: Tensor | None = None) -> Tensor:
     """Bring a pair back to one full-size map: high, then low repeated to full size.
 
@@ -93,6 +96,7 @@ def octave_merge(high: Tensor | OctavePair | None, low: Tensor | None = None) ->
     return pair.merge()
 
 
+@memory_checked
 def frequency_split(image: Tensor) -> tuple[Tensor, Tensor]:
     """Split an image or feature map into detail and a smooth rest, which add up to it.
 
@@ -253,6 +257,7 @@ def octave_conv_transpose(
     return octave_conv_cut(OctavePair(high, low, size=size), weight, bias, cut)
 
 
+@memory_checked
 def octave_conv_cut(pair: OctavePair, weight: Tensor, bias: Tensor | None, cut: Cut) -> OctavePair:
     """Convolve, or with a transposed one apply the adjoint, by arguments that are checked already.
 

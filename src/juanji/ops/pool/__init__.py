@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.overrides import handle_torch_function, has_torch_function_unary
 
 from ...spec import Padding, Size
+from ..memory import memory_checked
 from . import op
 from .arguments import bind_pool, bind_unpool, check_values
 
@@ -25,6 +26,7 @@ __all__ = [
 ]
 
 
+@memory_checked
 def max_pool(
     input: Tensor,
     kernel_size: Size,
@@ -77,6 +79,7 @@ def max_pool(
     return op.max_pool_with_indices(input, bound) if return_indices else op.max_pool(input, bound)
 
 
+@memory_checked
 def avg_pool(
     input: Tensor,
     kernel_size: Size,
@@ -126,6 +129,7 @@ def avg_pool(
     return op.avg_pool(input, bound, count_include_pad, divisor_override)
 
 
+@memory_checked
 def stochastic_pool(
     input: Tensor,
     kernel_size: Size,
@@ -193,6 +197,7 @@ def stochastic_pool(
     return (output, indices) if return_indices else output
 
 
+@memory_checked
 def max_unpool(
     input: Tensor,
     indices: Tensor,
@@ -257,6 +262,7 @@ def max_unpool(
     return op.max_unpool(input, indices, bound)
 
 
+@memory_checked
 def avg_unpool(
     input: Tensor,
     kernel_size: Size,
@@ -293,6 +299,7 @@ def avg_unpool(
     return op.avg_unpool(input, bind_unpool(input, kernel_size, stride, padding, output_size))
 
 
+@memory_checked
 def global_avg_pool(input: Tensor) -> Tensor:
     """Average each channel over all its cells: (N, C, *spatial) to (N, C, 1, ..., 1).
 
@@ -307,6 +314,7 @@ def global_avg_pool(input: Tensor) -> Tensor:
     return input.mean(_spatial_axes(input), keepdim=True)
 
 
+@memory_checked
 def global_max_pool(input: Tensor) -> Tensor:
     """Take the maximum of each channel: (N, C, *spatial) to (N, C, 1, ..., 1).
 
