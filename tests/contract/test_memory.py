@@ -39,5 +39,5 @@ def test_other_errors_pass() -> None:
             raise RuntimeError("something else")
 
     x = torch.zeros(1, 4, 2, 2).as_subclass(Failing)
-    with pytest.raises(RuntimeError, match="^something else$"):
+    with pytest.raises(RuntimeError, match=r"^something else$"):
         F.conv(x, torch.ones(2, 4, 1, 1))

@@ -262,3 +262,16 @@ def test_layers_compile_without_graph_breaks(dynamic: bool) -> None:
     for size in (8, 11):
         x: Tensor = torch.randn(2, 2, size, 9)
         torch.testing.assert_close(compiled(x), net(x))
+
+
+def test_a_transposed_layer_takes_output_size_as_torchs() -> None:
+    theirs = torch.nn.ConvTranspose2d(3, 4, 3, stride=(2, 3), padding=1)
+    ours = nn.ConvTranspose2d(3, 4, 3, stride=(2, 3), padding=1)
+    ours.load_state_dict(theirs.state_dict())
+    x = torch.randn(2, 3, 5, 4)
+    for size in ((9, 10), (10, 12), (9, 11)):
+        assert torch.equal(ours(x, size), theirs(x, size))
+    with pytest.raises(ValueError, match="output_padding must be at least 0"):
+        ours(x, (8, 10))
+    padded = nn.ConvTranspose1d(3, 4, 3, stride=2, output_padding=1)
+    assert "output_padding=(1,)" in repr(padded)

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as torch_functional
 from torch import Tensor
 
+from juanji import functional as F
 from juanji.ops.octave import OctavePair, through
 
 torch.manual_seed(0)
@@ -380,3 +381,19 @@ def test_gradients_flow_through_a_pair() -> None:
     )[..., :5, :7]
     counts = torch_functional.pad(cells, (0, 1, 0, 1)).unfold(2, 2, 2).unfold(3, 2, 2).sum((4, 5))
     torch.testing.assert_close(low.grad, (3 * counts).expand(2, 2, 3, 4))
+
+
+def test_our_poolings_slide_over_each_half() -> None:
+    pair = F.octave_split(torch.rand(2, 6, 12, 8), 0.5)
+    for pooled in (
+        F.max_pool(pair, 2),
+        F.avg_pool(pair, (2, 2)),
+        F.stochastic_pool(pair, 2, training=False),
+    ):
+        assert isinstance(pooled, OctavePair)
+        assert pooled.shape == (2, 6, 6, 4)
+    values, indices = F.max_pool(pair, 2, return_indices=True)  # positions of the merged map
+    assert torch.equal(values, F.max_pool(pair.merge(), 2))
+    assert indices.shape == values.shape
+    values, _ = torch.nn.functional.max_pool2d(pair, 2, 2, 0, 1, False, True)
+    assert values.shape == (2, 6, 6, 4)

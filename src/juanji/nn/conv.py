@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 import torch
@@ -11,7 +13,7 @@ from torch import Tensor, nn
 
 from .. import functional as F
 from .. import interop
-from ..bind import resolve_padding
+from ..bind import bind, resolve_padding
 from ..spec import Conv as ConvSpec
 from ..spec import Padding, Size, per_axis, windows
 
@@ -242,12 +244,27 @@ class ConvTranspose(ConvBase):
         """Return the specification of the convolution."""
         return interop.conv_spec(self)
 
-    def forward(self, input: Tensor) -> Tensor:
-        """Apply the adjoint of the convolution to `input`."""
+    def forward(self, input: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
+        """Apply the adjoint of the convolution to `input`.
+
+        `output_size`, the last sizes of the output, picks one of those that convolve to the
+        input's, in place of the layer's `output_padding`.
+        """
+        extra = self.output_padding
+        if output_size is not None:
+            spec = replace(self.spec(), output_padding=())
+            least = bind(spec, input.shape[-self.dimensions :]).output_size
+            wanted = tuple(output_size)[-self.dimensions :]
+            extra = tuple(n - m for n, m in zip(wanted, least, strict=True))
         return F.conv_transpose(
-            input, self.weight, self.bias, self.stride, self.padding, self.output_padding,
-            self.groups, self.dilation,
+            input, self.weight, self.bias, self.stride, self.padding, extra, self.groups,
+            self.dilation,
         )  # fmt: skip
+
+    def extra_repr(self) -> str:
+        """Describe the layer as torch.nn does, defaults left out."""
+        extra = f", output_padding={self.output_padding}" if any(self.output_padding) else ""
+        return super().extra_repr() + extra
 
 
 class ConvTranspose1d(ConvTranspose):

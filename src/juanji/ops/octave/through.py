@@ -13,6 +13,7 @@ import torch.nn.functional as torch_functional
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
+from ..pool import avg_pool, max_pool, stochastic_pool
 from .pair import OctavePair
 
 # One tensor in, each cell by itself (dropout of channels: each channel by itself).
@@ -81,11 +82,9 @@ def _prelu(function: Callable[..., Tensor], pair: OctavePair, weight: Tensor) ->
 
 
 def _slide(
-    function: Callable[..., Tensor], pair: OctavePair, kernel_size: Any, *args: Any, **kwargs: Any
+    function: Callable[..., Any], pair: OctavePair, kernel_size: Any, *args: Any, **kwargs: Any
 ) -> OctavePair | None:
     """Slide a window over each half, or return None where only the merged map gives a result."""
-    if kwargs.get("return_indices"):
-        return None
     if pair.high is None or pair.low is None:  # nothing tells the full size of the result
         return None
     sizes = pair.low.shape[2:]
@@ -93,6 +92,8 @@ def _slide(
     if any(k > n for k, n in zip(kernel, sizes, strict=False)):  # it spans all of the low half
         return None
     high, low = (function(half, kernel_size, *args, **kwargs) for half in (pair.high, pair.low))
+    if not isinstance(high, Tensor):  # indices too
+        return None
     if tuple(low.shape[2:]) != tuple((n + 1) // 2 for n in high.shape[2:]):
         return None
     return OctavePair(high, low, parts=pair.parts)
@@ -188,4 +189,5 @@ ROUTES: dict[Callable[..., Any], Callable[..., Any]] = {
     )
     for function in _functions(names)
 }
+ROUTES |= dict.fromkeys((avg_pool, max_pool, stochastic_pool), _slide)
 ROUTES[torch_functional.batch_norm] = _batch_norm  # torch.batch_norm orders its arguments otherwise
