@@ -337,15 +337,16 @@ def test_exports_with_open_sizes(name: str) -> None:
 
 
 def test_octave_pairs_and_graphs_of_torch_fx_pass() -> None:
-    pair = OctavePair(values(11, (1, 3, 6, 8)), values(12, (1, 1, 3, 4)))
+    pair = OctavePair(values(11, (1, 3, 8, 12)), values(12, (1, 1, 4, 6)))
     for call in (
         lambda x: F.max_pool(x, 2),
         lambda x: F.avg_pool(x, 3, padding="same"),
         lambda x: F.stochastic_pool(x, 2, training=False),
     ):
-        pooled = call(pair.map(torch.abs))
-        merged = pooled.merge() if isinstance(pooled, OctavePair) else pooled
-        same(merged, call(pair.merge().abs()))
+        pooled = call(pair.map(torch.abs))  # a window slides over each half
+        same((pooled.high, pooled.low), (call(pair.high.abs()), call(pair.low.abs())))
+    whole = F.max_pool(pair, (6, 8))  # one that spans all of the low half, over the merged map
+    same(whole, F.max_pool(pair.merge(), (6, 8)))
 
     class Model(torch.nn.Module):
         def forward(self, x: Tensor) -> Tensor:
