@@ -15,6 +15,7 @@ from ...bind import bind
 from ...spec import Padding, Size
 from .. import check
 from ..conv import conv_spec
+from ..layout import follow
 from ..memory import memory_checked
 from . import op
 
@@ -108,7 +109,7 @@ def deform_conv(
     )
     if not batch:
         return output[0].to(result)
-    return output.to(result).contiguous(memory_format=_memory_format(input))
+    return follow(output.to(result).contiguous(), input, len(axes))
 
 
 def _weight_groups(input: Tensor, weight: Tensor) -> int:
@@ -160,15 +161,3 @@ def _autocast(input: Tensor, *others: Tensor | None) -> tuple[Any, ...]:
     lower = torch.get_autocast_dtype(input.device.type)
     result = widest if widest == torch.float64 else lower
     return *(None if t is None else t.to(widest) for t in tensors), result
-
-
-def _memory_format(input: Tensor) -> torch.memory_format:
-    """Return the format in which the output follows the input."""
-    for ndim, form in ((4, torch.channels_last), (5, torch.channels_last_3d)):
-        if (
-            input.ndim == ndim
-            and not input.is_contiguous()
-            and input.is_contiguous(memory_format=form)
-        ):
-            return form
-    return torch.contiguous_format
