@@ -32,10 +32,10 @@ clean:
 # uses it only in a part that the tests do not import: hence --no-deps.
 .venv/torch: constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet torch
+	$(BIN)/pip install --quiet torch scikit-build-core cmake ninja
 	@touch $@
 
 .venv/study .venv/dev: .venv/%: .venv/torch pyproject.toml
-	$(BIN)/pip install --quiet --editable '.[$*]'
+	$(BIN)/pip install --quiet --no-build-isolation --editable '.[$*]'
 	$(if $(filter dev,$*),$(BIN)/pip install --quiet --no-deps pytorchcv)
 	@touch $@

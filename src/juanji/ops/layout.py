@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor
 
 
@@ -18,3 +20,11 @@ def follow(output: Tensor, input: Tensor, dimensions: int) -> Tensor:
     if channels_innermost(input, dimensions):
         return output.movedim(1, -1).contiguous().movedim(-1, 1)
     return output
+
+
+def empty(like: Tensor, shape: Sequence[int], innermost: bool) -> Tensor:
+    """Return a new tensor (N, C, *spatial), its channels innermost or not."""
+    if not innermost:
+        return like.new_empty(shape)
+    batch, channels, *spatial = shape
+    return like.new_empty((batch, *spatial, channels)).movedim(-1, 1)

@@ -1,0 +1,338 @@
+// Grouped convolution with few channels per group, depthwise above all, and its gradients: README.md.
+#include "kernel.h"
+
+namespace juanji {
+namespace {
+
+// What a panel may take: it is read from the second-level cache.
+constexpr int64_t panel_bytes = 96 << 10;
+
+// One call: out[o] = sum over taps of weight * x[i], read from x to out forward or backward.
+struct Problem {
+  View x, weight, out;
+  int64_t groups, inputs, outputs;  // channels per group that are read and written
+  Axes axes;
+  bool backward, planes;
+
+  int64_t out_channels() const { return groups * outputs; }
+
+  // Groups that a panel of planes holds: enough to be worth a task, and where channels lie side by
+  // side in memory, a cache line of them.
+  int64_t bundle(int64_t block) const {
+    bool side_by_side = x.channel_stride == 1 || out.channel_stride == 1;
+    int64_t wanted = side_by_side ? block / std::min(inputs, outputs) : 2048 / out.cells();
+    return std::clamp<int64_t>(std::min(wanted, block), 1, groups);
+  }
+};
+
+// The tiles of a part, once for every element of the batch. Offsets of the panel are in bytes.
+struct Work {
+  Part part;
+  Tiling cut;
+  Tile tile;
+  Panel panel;
+  std::vector<int64_t> offsets;  // of the taps, input channels outermost
+
+  template <class A>
+  Work(const Problem& problem, const Part& part, A)
+      : part(part),
+        cut(tiling(part, problem.planes, lanes<A>, budget<A>(problem))),
+        tile(tile_of(part, cut.length, problem.planes, lanes<A>)),
+        panel(tile, problem.planes ? problem.bundle(block<A>) * problem.inputs : 1, problem.planes,
+              block<A>),
+        offsets(panel.tap_offsets(part, tile, problem.inputs)) {
+    for (int64_t& offset : offsets) offset *= sizeof(A);
+  }
+
+  // Cells of a tile for each channel or block; at least as many rows as the kernel has.
+  template <class A>
+  static int64_t budget(const Problem& problem) {
+    int64_t cell = problem.planes ? problem.bundle(block<A>) * problem.inputs * sizeof(A) : 64;
+    return panel_bytes / cell;
+  }
+
+  Triple start(int64_t index) const {
+    int64_t width = index % cut.count[2], rest = index / cut.count[2];
+    return {rest / cut.count[1] * cut.length[0], rest % cut.count[1] * cut.length[1],
+            width * cut.length[2]};
+  }
+  Triple length(const Triple& start) const {
+    Triple clipped;
+    for (int axis = 0; axis < 3; ++axis)
+      clipped[axis] = std::min(cut.length[axis], part[axis].count - start[axis]);
+    return clipped;
+  }
+};
+
+template <class A>
+std::vector<Work> works(const Problem& problem) {
+  std::vector<Work> made;
+  for (const Part& part : parts(problem.axes, problem.backward)) made.emplace_back(problem, part, A{});
+  return made;
+}
+
+// Positions of a tile in the order in which they are computed: along the width whole vectors come
+// first, then, of planes, what is left over, `tail` columns each.
+struct Positions {
+  std::vector<int64_t> at, to;  // bytes in the panel, elements from the output's first position
+  int64_t whole, tail;
+  Triple length{};
+
+  void fill(const Work& work, const View& out, const Triple& start, int64_t vector, int64_t bytes) {
+    const Triple wanted = work.length(start);
+    if (wanted == length) return;
+    length = wanted, tail = length[2] % vector;
+    at.clear(), to.clear();
+    Triple in_step, out_step;
+    for (int axis = 0; axis < 3; ++axis) {
+      in_step[axis] = work.part[axis].advance / work.tile.lattice[axis] * work.panel.step[axis];
+      out_step[axis] = work.part[axis].step * out.stride[axis];
+    }
+    if (work.panel.residue_step) in_step[2] = 1;  // residues are apart
+    auto add = [&](int64_t begin, int64_t end) {
+      for (int64_t d = 0; d < length[0]; ++d)
+        for (int64_t h = 0; h < length[1]; ++h)
+          for (int64_t w = begin; w < end; w += vector) {
+            at.push_back((d * in_step[0] + h * in_step[1] + w * in_step[2]) * bytes);
+            to.push_back(d * out_step[0] + h * out_step[1] + w * out_step[2]);
+          }
+    };
+    add(0, length[2] - tail);
+    whole = count();
+    add(length[2] - tail, length[2]);
+  }
+  int64_t count() const { return int64_t(at.size()); }
+};
+
+// Tasks are (unit, work, batch, tile), unit outermost, so that a thread seldom packs weights anew.
+struct Tasks {
+  const std::vector<Work>& works;
+  int64_t units, batch, per_unit = 0;
+
+  Tasks(const std::vector<Work>& works, int64_t units, int64_t batch)
+      : works(works), units(units), batch(batch) {
+    for (const Work& work : works) per_unit += batch * work.cut.tiles();
+  }
+  int64_t count() const { return units * per_unit; }
+  struct Task {
+    int64_t unit, work, n, tile;
+  };
+  Task operator[](int64_t index) const {
+    Task task{index / per_unit, 0, 0, 0};
+    int64_t rest = index % per_unit;
+    while (rest >= batch * works[task.work].cut.tiles())
+      rest -= batch * works[task.work++].cut.tiles();
+    task.n = rest / works[task.work].cut.tiles();
+    task.tile = rest % works[task.work].cut.tiles();
+    return task;
+  }
+  // Multiply-adds of one, about.
+  int64_t cost(const Problem& problem) const {
+    int64_t taps = int64_t(works[0].offsets.size());
+    return problem.out.elements() / std::max<int64_t>(count(), 1) * (taps + 8);
+  }
+};
+
+// The weight that takes input `input` to output `output` of a group.
+template <class S>
+Compute<S> weight_at(const Problem& problem, int64_t group, int64_t output, int64_t input,
+                     const Tap& d, const Tap& h, const Tap& w) {
+  const View& weight = problem.weight;
+  const S* found = problem.backward ? weight.at<S>(group * problem.inputs + input, output)
+                                    : weight.at<S>(group * problem.outputs + output, input);
+  return widen(found[d.k * weight.stride[0] + h.k * weight.stride[1] + w.k * weight.stride[2]]);
+}
+
+// Calls `visit(tap, input, depth, height, width)` in the order of Panel::tap_offsets.
+template <class Visit>
+void each_tap(const Part& part, int64_t inputs, Visit visit) {
+  int64_t tap = 0;
+  for (int64_t input = 0; input < inputs; ++input)
+    for (const Tap& depth : part[0].taps)
+      for (const Tap& height : part[1].taps)
+        for (const Tap& width : part[2].taps) visit(tap++, input, depth, height, width);
+}
+
+template <class S>
+Compute<S> bias_at(const std::optional<View>& bias, int64_t channel) {
+  return bias ? widen(static_cast<const S*>(bias->data)[channel * bias->batch_stride])
+              : Compute<S>{};
+}
+
+inline int64_t corner(const Work& work, const View& out, const Triple& start) {
+  int64_t offset = 0;
+  for (int axis = 0; axis < 3; ++axis)
+    offset += (work.part[axis].first + work.part[axis].step * start[axis]) * out.stride[axis];
+  return offset;
+}
+
+// Calls `run(begin, count)` on parts of [begin, end) of at most `most`, as even as can be.
+template <class Run>
+void in_chunks(int64_t begin, int64_t end, int64_t most, Run run) {
+  const int64_t total = end - begin, chunks = (total + most - 1) / most;
+  for (int64_t chunk = 0; chunk < chunks; ++chunk) {
+    int64_t from = begin + chunk * total / chunks;
+    run(from, begin + (chunk + 1) * total / chunks - from);
+  }
+}
+
+#include "blocks.h"
+#include "planes.h"
+#include "weight_gradient.h"
+
+template <class S, template <class> class Arrangement>
+void convolve_with(const Problem& problem, const std::optional<View>& bias) {
+  const std::vector<Work> all = works<Compute<S>>(problem);
+  const Tasks tasks(all, Arrangement<S>(problem, bias).units(), problem.x.batch);
+  parallel(tasks.count(), [&](int64_t begin, int64_t end) {
+    Arrangement<S> compute(problem, bias);
+    for (int64_t index = begin; index < end; ++index) {
+      const Tasks::Task task = tasks[index];
+      compute(all[task.work], task);
+    }
+  }, tasks.cost(problem));
+}
+
+void convolve(const Problem& problem, const std::optional<View>& bias, ScalarType dtype) {
+  if (problem.out.elements() == 0) return;
+  for_storage(dtype, [&](auto kind) {
+    using S = decltype(kind);
+    if (problem.planes) convolve_with<S, Planes>(problem, bias);
+    else convolve_with<S, Blocks>(problem, bias);
+  });
+}
+
+// ------------------------------------------------------------------------------- operators
+
+Axes axes_of(const Triple& fine, const Triple& coarse, const Triple& kernel, const Ints& stride,
+             const Ints& padding, const Ints& dilation, int64_t axes) {
+  Triple s = triple("stride", stride, axes, 1), p = triple("padding", padding, axes, 0),
+         d = triple("dilation", dilation, axes, 1);
+  Axes made;
+  for (int axis = 0; axis < 3; ++axis) {
+    constexpr int64_t limit = int64_t(1) << 31;
+    for (int64_t value : {s[axis], d[axis], kernel[axis], fine[axis], coarse[axis]})
+      STD_TORCH_CHECK(0 < value && value < limit, "stride, dilation, kernel and sizes must be at ",
+                      "least 1 and below 2**31, got ", value);
+    STD_TORCH_CHECK(0 <= p[axis] && p[axis] < limit,
+                    "padding must be at least 0 and below 2**31, got ", p[axis]);
+    made[axis] = {fine[axis], coarse[axis], kernel[axis], s[axis], d[axis], p[axis]};
+  }
+  return made;
+}
+
+// Whether channels lie side by side on both sides, each with an input of its own.
+bool takes_blocks(const Problem& problem) {
+  return problem.inputs == 1 && problem.x.channel_stride == 1 && problem.out.channel_stride == 1 &&
+         problem.out_channels() > 1;
+}
+
+void check_kind(const char* name, const Tensor& tensor, const Tensor& input) {
+  STD_TORCH_CHECK(tensor.is_cpu(), name, " must be on the CPU");
+  STD_TORCH_CHECK(tensor.scalar_type() == input.scalar_type(), name,
+                  " must have the dtype of input");
+}
+
+void check_groups(int64_t groups, int64_t in_channels, const View& weight) {
+  STD_TORCH_CHECK(groups > 0 && in_channels > 0 && weight.batch > 0 && weight.batch % groups == 0 &&
+                      weight.channels * groups == in_channels,
+                  "groups must divide the channels: ", in_channels, " in, ", weight.batch,
+                  " out, ", groups, " groups and a weight of ", weight.channels,
+                  " channels per group");
+}
+
+std::optional<View> bias_view(const std::optional<Tensor>& bias, const Tensor& input,
+                              int64_t channels) {
+  if (!bias) return {};
+  check_kind("bias", *bias, input);
+  STD_TORCH_CHECK(bias->dim() == 1 && bias->size(0) == channels, "bias must have shape (",
+                  channels, ",)");
+  return View{bias->data_ptr(), channels, 1, bias->stride(0), 0, {1, 1, 1}, {0, 0, 0}};
+}
+
+// (N, C, *fine), (F, C / groups, *kernel) -> (N, F, *coarse)
+Tensor conv(const Tensor& input, const Tensor& weight, const std::optional<Tensor>& bias,
+            const Ints& output_size, const Ints& stride, const Ints& padding, const Ints& dilation,
+            int64_t groups) {
+  const int64_t axes = spatial_axes("input", input);
+  check_kind("weight", weight, input);
+  View x = view("input", input), w = view("weight", weight);
+  STD_TORCH_CHECK(weight.dim() == input.dim(), "weight must have as many dimensions as input");
+  check_groups(groups, x.channels, w);
+  const Triple coarse = triple("output_size", output_size, axes, 1);
+  const bool innermost = channels_innermost(input);
+  Problem problem{x, w, {}, groups, w.channels, w.batch / groups,
+                  axes_of(x.size, coarse, w.size, stride, padding, dilation, axes), false,
+                  false};
+  Tensor output = empty(x.batch, w.batch, coarse, axes, input.scalar_type(), innermost);
+  problem.out = view("output", output);
+  problem.planes = !takes_blocks(problem);
+  convolve(problem, bias_view(bias, input, w.batch), input.scalar_type());
+  return output;
+}
+
+// (N, F, *coarse), (F, C / groups, *kernel) -> (N, C, *fine): the adjoint
+Tensor conv_input_gradient(const Tensor& gradient, const Tensor& weight,
+                           const std::optional<Tensor>& bias, const Ints& input_size,
+                           const Ints& stride, const Ints& padding, const Ints& dilation,
+                           int64_t groups, bool innermost) {
+  const int64_t axes = spatial_axes("gradient", gradient);
+  check_kind("weight", weight, gradient);
+  View g = view("gradient", gradient), w = view("weight", weight);
+  STD_TORCH_CHECK(weight.dim() == gradient.dim(), "weight must have as many dimensions");
+  const int64_t channels = checked_product({w.channels, groups});
+  STD_TORCH_CHECK(g.channels == w.batch, "gradient must have ", w.batch, " channels, got ",
+                  g.channels);
+  check_groups(groups, channels, w);
+  const Triple fine = triple("input_size", input_size, axes, 1);
+  Tensor output = empty(g.batch, channels, fine, axes, gradient.scalar_type(), innermost);
+  Problem problem{g, w, view("output", output), groups, w.batch / groups, w.channels,
+                  axes_of(fine, g.size, w.size, stride, padding, dilation, axes), true,
+                  false};
+  problem.planes = !takes_blocks(problem);
+  convolve(problem, bias_view(bias, gradient, channels), gradient.scalar_type());
+  return output;
+}
+
+// (N, F, *coarse), (N, C, *fine) -> (F, C / groups, *kernel)
+Tensor conv_weight_gradient(const Tensor& gradient, const Tensor& input, const Ints& kernel_size,
+                            const Ints& stride, const Ints& padding, const Ints& dilation,
+                            int64_t groups) {
+  const int64_t axes = spatial_axes("gradient", gradient);
+  check_kind("input", input, gradient);
+  View g = view("gradient", gradient), x = view("input", input);
+  STD_TORCH_CHECK(input.dim() == gradient.dim() && x.batch == g.batch,
+                  "gradient and input must have the same dimensions and batch");
+  STD_TORCH_CHECK(groups > 0 && x.channels % groups == 0 && g.channels % groups == 0,
+                  "groups must divide the channels");
+  const Triple kernel = triple("kernel_size", kernel_size, axes, 1);
+  Tensor output = empty(g.channels, x.channels / groups, kernel, axes, gradient.scalar_type(), false);
+  Problem problem{x, view("output", output), g, groups, x.channels / groups, g.channels / groups,
+                  axes_of(x.size, g.size, kernel, stride, padding, dilation, axes), false,
+                  false};
+  problem.planes = !takes_blocks(problem);
+  if (problem.weight.elements() > 0) weight_gradient(problem, gradient.scalar_type());
+  return output;
+}
+
+}  // namespace
+
+STABLE_TORCH_LIBRARY_FRAGMENT(juanji, library) {
+  library.def(
+      "conv(Tensor input, Tensor weight, Tensor? bias, SymInt[] output_size, int[] stride, "
+      "int[] padding, int[] dilation, int groups) -> Tensor");
+  library.def(
+      "conv_input_gradient(Tensor gradient, Tensor weight, Tensor? bias, SymInt[] input_size, "
+      "int[] stride, int[] padding, int[] dilation, int groups, bool innermost) -> Tensor");
+  library.def(
+      "conv_weight_gradient(Tensor gradient, Tensor input, int[] kernel_size, int[] stride, "
+      "int[] padding, int[] dilation, int groups) -> Tensor");
+}
+
+STABLE_TORCH_LIBRARY_IMPL(juanji, CPU, library) {
+  library.impl("conv", TORCH_BOX(&conv));
+  library.impl("conv_input_gradient", TORCH_BOX(&conv_input_gradient));
+  library.impl("conv_weight_gradient", TORCH_BOX(&conv_weight_gradient));
+}
+
+}  // namespace juanji

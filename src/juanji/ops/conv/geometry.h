@@ -1,0 +1,136 @@
+// The relation i = o * stride + k * dilation - pad, cut into parts that a kernel can run over.
+//
+// Forward, every output position `o` reads positions `o * stride + offset`. Backward, the positions
+// `i` of one residue modulo the stride, a phase, read positions `o = j + offset` with taps of their
+// own. Both are the same thing: outputs first + step * j that read j * advance + offset.
+#pragma once
+
+#include <algorithm>
+#include <numeric>
+
+#include "tensor.h"
+
+namespace juanji {
+
+struct Axis {
+  int64_t fine, coarse, kernel, stride, dilation, pad;
+};
+using Axes = std::array<Axis, 3>;
+
+struct Tap {
+  int64_t k, offset;
+};
+
+struct Phase {
+  int64_t first, step, count, advance;
+  std::vector<Tap> taps;
+
+  int64_t lowest() const {
+    int64_t low = taps.empty() ? 0 : taps[0].offset;
+    for (const Tap& tap : taps) low = std::min(low, tap.offset);
+    return low;
+  }
+  int64_t reach() const {  // distance of the outermost taps
+    int64_t high = lowest();
+    for (const Tap& tap : taps) high = std::max(high, tap.offset);
+    return high - lowest();
+  }
+  int64_t origin(int64_t start) const { return start * advance + lowest(); }
+  // The distances that positions of `length` outputs have in common: cells between are not read.
+  int64_t lattice(int64_t length) const {
+    int64_t common = length > 1 ? advance : 0;
+    for (const Tap& tap : taps) common = std::gcd(common, tap.offset - lowest());
+    return std::max<int64_t>(common, 1);
+  }
+};
+
+inline std::vector<Phase> forward_phases(const Axis& axis) {
+  Phase phase{0, 1, axis.coarse, axis.stride, {}};
+  for (int64_t k = 0; k < axis.kernel; ++k) phase.taps.push_back({k, k * axis.dilation - axis.pad});
+  return {phase};
+}
+
+inline std::vector<Phase> backward_phases(const Axis& axis) {
+  std::vector<Phase> phases;
+  for (int64_t first = 0; first < std::min(axis.stride, axis.fine); ++first) {
+    Phase phase{first, axis.stride, (axis.fine - first - 1) / axis.stride + 1, 1, {}};
+    for (int64_t k = axis.kernel - 1; k >= 0; --k) {
+      int64_t distance = first + axis.pad - k * axis.dilation;
+      if (distance % axis.stride == 0) phase.taps.push_back({k, distance / axis.stride});
+    }
+    phases.push_back(phase);
+  }
+  return phases;
+}
+
+// One phase on each axis.
+using Part = std::array<Phase, 3>;
+
+inline std::vector<Part> parts(const Axes& axes, bool backward) {
+  std::array<std::vector<Phase>, 3> phases;
+  for (int axis = 0; axis < 3; ++axis)
+    phases[axis] = backward ? backward_phases(axes[axis]) : forward_phases(axes[axis]);
+  std::vector<Part> product;
+  for (const Phase& depth : phases[0])
+    for (const Phase& height : phases[1])
+      for (const Phase& width : phases[2]) product.push_back({depth, height, width});
+  return product;
+}
+
+// A tile of outputs, and the cells that it reads: `slots` of them along each axis, `lattice` apart,
+// kept in a panel. Along the width, a panel of planes keeps the residues modulo the advance apart,
+// so that outputs that follow each other read cells that do.
+struct Tile {
+  Triple length, lattice, slots;
+  int64_t residues = 1;  // along the width
+};
+
+inline int64_t rounded_up(int64_t value, int64_t to) { return (value + to - 1) / to * to; }
+
+inline Tile tile_of(const Part& part, const Triple& length, bool planes, int64_t lane_count) {
+  Tile made{length, {}, {}, 1};
+  for (int axis = 0; axis < 3; ++axis) {
+    made.lattice[axis] = part[axis].lattice(length[axis]);
+    int64_t span = (length[axis] - 1) * part[axis].advance + part[axis].reach();
+    made.slots[axis] = span / made.lattice[axis] + 1;
+  }
+  if (planes) {
+    const Phase& width = part[2];
+    made.lattice[2] = 1;
+    made.residues = std::min(width.advance, width.reach() + 1);
+    made.slots[2] =
+        rounded_up(rounded_up(length[2], lane_count) + width.reach() / width.advance, lane_count);
+  }
+  return made;
+}
+
+// Where the tiles of a part start: `length` apart along each axis.
+struct Tiling {
+  Triple length, count;
+  int64_t tiles() const { return count[0] * count[1] * count[2]; }
+};
+
+// The largest tiles whose panel takes about `budget` cells, as long as possible along the width.
+// Tiles shorter than their windows read cells several times: rather they take four times as much.
+inline Tiling tiling(const Part& part, bool planes, int64_t lane_count, int64_t budget) {
+  Triple length{part[0].count, part[1].count, part[2].count};
+  auto cells = [&] {
+    Tile made = tile_of(part, length, planes, lane_count);
+    return made.slots[0] * made.slots[1] * made.slots[2] * made.residues;
+  };
+  const int64_t least = planes ? 8 * lane_count : 8;  // along the width
+  auto halve = [](int64_t& count) { count = (count + 1) / 2; };
+  for (int axis = 0; axis < 2; ++axis)
+    while (cells() > budget && length[axis] > part[axis].reach() && length[axis] > 1)
+      halve(length[axis]);
+  for (int axis = 0; axis < 2; ++axis)
+    while (cells() > 4 * budget && length[axis] > 1) halve(length[axis]);
+  while (cells() > 4 * budget && length[2] > least)
+    length[2] = rounded_up((length[2] + 1) / 2, least);
+  Tiling cut{length, {}};
+  for (int axis = 0; axis < 3; ++axis)
+    cut.count[axis] = (part[axis].count + length[axis] - 1) / length[axis];
+  return cut;
+}
+
+}  // namespace juanji

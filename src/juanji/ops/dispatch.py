@@ -1,0 +1,73 @@
+"""Several ways to compute one operator: the first that does not decline does it.
+
+A candidate says in words why it does not apply, so that a user can ask why a call is slow.
+"""
+
+from __future__ import annotations
+
+import contextvars
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+__all__ = ["Candidate", "dispatch", "why"]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One way to compute an operator.
+
+    `declines` gets the arguments of `run` and returns None, or the reason why `run` must not be
+    called with them.
+    """
+
+    name: str
+    run: Callable[..., Any]
+    declines: Callable[..., str | None]
+
+
+_heard: contextvars.ContextVar[list[str] | None] = contextvars.ContextVar("heard", default=None)
+
+
+def dispatch(operator: str, candidates: Sequence[Candidate], *arguments: Any) -> Any:
+    """Call the first candidate that does not decline; the last one has to serve everything."""
+    heard = None if torch.compiler.is_compiling() else _heard.get()
+    reasons = []
+    for candidate in candidates:
+        reason = candidate.declines(*arguments)
+        if reason is None:
+            if heard is not None:
+                heard.append("\n".join([operator, *reasons, f"  {candidate.name}: taken"]))
+            return candidate.run(*arguments)
+        reasons.append(f"  {candidate.name}: declined, {reason}")
+    raise AssertionError(f"no candidate serves {operator}:\n" + "\n".join(reasons))
+
+
+def why(operator: Callable[..., Any], *args: Any, **kwargs: Any) -> str:
+    """Call an operator or a layer and tell which kernels computed it, and why others did not.
+
+    Args:
+        operator: a function of `juanji.functional`, a layer, a model: anything that is called.
+        args: what it is called with.
+        kwargs: the same, by name.
+
+    Returns:
+        the decisions in their order, one paragraph for each; its gradients take their own when
+        they are computed.
+
+    >>> import torch
+    >>> from juanji import functional as F
+    >>> print(why(F.conv, torch.ones(1, 64, 5), torch.ones(64, 64, 3)))
+    conv
+      native: declined, 64 channels per group (it takes up to 16)
+      torch: taken
+    """
+    heard: list[str] = []
+    token = _heard.set(heard)
+    try:
+        operator(*args, **kwargs)
+    finally:
+        _heard.reset(token)
+    return "\n".join(heard) or "no operator of juanji with several kernels was called"

@@ -1,0 +1,108 @@
+"""The compiled kernels: which build of them serves here, and if none does, why.
+
+Every instruction set has a library of its own, made from the same source. The best one that the
+machine runs is loaded when an operator first asks; it registers its operators with torch.
+Two environment variables are for tests: JUANJI_ISA names the build to load, JUANJI_NATIVE=0 means
+none.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import os
+import platform
+import warnings
+from dataclasses import dataclass
+
+import torch
+from torch.autograd import forward_ad
+
+BUILDS = ("avx512", "avx2", "baseline")  # best first
+DTYPES = (torch.float32, torch.float64, torch.bfloat16)
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What serves: the instruction set of the loaded build, or None and the reason."""
+
+    isa: str | None
+    reason: str
+
+    def __str__(self) -> str:
+        return f"native kernels: {self.isa or 'none'} ({self.reason})"
+
+
+@torch.compiler.assume_constant_result
+def native_status() -> Status:
+    """Tell which build of the native kernels serves, loading it if that was not done yet.
+
+    Returns:
+        a record with `isa`, one of "avx512", "avx2", "baseline" or None, and the `reason`.
+
+    Raises:
+        ValueError: JUANJI_ISA names no build, or one that this machine does not run.
+
+    >>> native_status().isa in ("avx512", "avx2", "baseline", None)
+    True
+    """
+    return _load()
+
+
+def unavailable(*tensors: torch.Tensor | None) -> str | None:
+    """Say why no native kernel takes these tensors, or None if one may; what all kernels ask."""
+    status = native_status()
+    if status.isa is None:
+        return f"no kernels are loaded: {status.reason}"
+    if torch._C._functorch.maybe_current_level() is not None:
+        return "a transform of torch.func is active"
+    if forward_ad._current_level >= 0:
+        return "forward-mode differentiation is active"
+    for tensor in tensors:
+        if tensor is None:
+            continue
+        if tensor.device.type != "cpu":
+            return f"the device is {tensor.device.type}"
+        if tensor.dtype not in DTYPES:
+            return f"the dtype is {tensor.dtype}"
+    if torch.is_autocast_enabled("cpu"):
+        return "autocast is on"
+    return None
+
+
+@functools.cache
+def _load() -> Status:
+    if os.environ.get("JUANJI_NATIVE") == "0":
+        return Status(None, "switched off by JUANJI_NATIVE=0")
+    wanted = os.environ.get("JUANJI_ISA")
+    runs = _runs()
+    if wanted and wanted not in runs:
+        raise ValueError(f"JUANJI_ISA must be one of {', '.join(runs)} on this machine: {wanted!r}")
+    for isa in [wanted] if wanted else runs:
+        found = importlib.util.find_spec(f"{__name__}._{isa}")
+        if found is None or found.origin is None:
+            continue
+        try:
+            torch.ops.load_library(found.origin)
+        except OSError as error:  # built for another torch or another machine
+            return _missing(f"{isa} does not load: {error.__cause__ or error}")
+        return Status(isa, "chosen by JUANJI_ISA" if wanted else "the best this machine runs")
+    return _missing("not built: there was no C++20 compiler when juanji was installed")
+
+
+def _runs() -> tuple[str, ...]:
+    """Name the builds that this machine runs, best first."""
+    best = torch.backends.cpu.get_cpu_capability()
+    if platform.machine() not in ("x86_64", "AMD64"):
+        return ("baseline",)
+    return BUILDS[{"AVX512": 0, "AVX2": 1}.get(best, 2) :]
+
+
+def _missing(reason: str) -> Status:
+    warnings.warn(
+        f"juanji computes without its native kernels, slower: {reason}. juanji.native_status() "
+        f"tells; JUANJI_NATIVE=0 silences this.",
+        RuntimeWarning,
+        stacklevel=2,
+    )
+    return Status(None, reason)

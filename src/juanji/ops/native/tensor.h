@@ -1,0 +1,120 @@
+// What kernels see of a tensor: a pointer, sizes and strides, always with three spatial axes.
+//
+// Everything goes through the stable interface of torch, so that one build serves many versions.
+#pragma once
+
+#include <torch/csrc/stable/library.h>
+#include <torch/csrc/stable/ops.h>
+#include <torch/csrc/stable/tensor.h>
+
+#include <array>
+#include <limits>
+#include <optional>
+#include <vector>
+
+#include "vector.h"
+
+namespace juanji {
+
+using torch::headeronly::ScalarType;
+using torch::stable::Tensor;
+using Ints = std::vector<int64_t>;
+using Triple = std::array<int64_t, 3>;
+
+// (N, C, *spatial), spatial axes filled up with ones in front: 1-D is (1, 1, W), 2-D is (1, H, W).
+// Strides are counted in elements.
+struct View {
+  void* data;
+  int64_t batch, channels;
+  int64_t batch_stride, channel_stride;
+  Triple size, stride;
+
+  template <class S>
+  S* at(int64_t n, int64_t c) const {
+    return static_cast<S*>(data) + n * batch_stride + c * channel_stride;
+  }
+  int64_t cells() const { return size[0] * size[1] * size[2]; }
+  int64_t elements() const { return batch * channels * cells(); }
+};
+
+// The numbers of up to three axes, filled up in front with what a missing axis has.
+inline Triple triple(const char* name, const Ints& given, int64_t axes, int64_t missing) {
+  STD_TORCH_CHECK(int64_t(given.size()) == axes, name, " must have ", axes, " values, got ",
+                  given.size());
+  Triple filled{missing, missing, missing};
+  for (int64_t axis = 0; axis < axes; ++axis) filled[3 - axes + axis] = given[axis];
+  return filled;
+}
+
+inline int64_t spatial_axes(const char* name, const Tensor& tensor) {
+  int64_t axes = tensor.dim() - 2;
+  STD_TORCH_CHECK(1 <= axes && axes <= 3, name, " must have shape (N, C, *spatial) with 1 to 3 ",
+                  "spatial axes, got ", tensor.dim(), " dimensions");
+  STD_TORCH_CHECK(tensor.is_cpu(), name, " must be on the CPU");
+  return axes;
+}
+
+inline View view(const char* name, const Tensor& tensor) {
+  int64_t axes = spatial_axes(name, tensor);
+  View seen{tensor.data_ptr(), tensor.size(0),  tensor.size(1), tensor.stride(0),
+            tensor.stride(1),  {1, 1, 1},       {0, 0, 0}};
+  for (int64_t axis = 0; axis < axes; ++axis) {
+    seen.size[3 - axes + axis] = tensor.size(2 + axis);
+    seen.stride[3 - axes + axis] = tensor.stride(2 + axis);
+  }
+  return seen;
+}
+
+// Whether memory holds (N, *spatial, C): the rule of ops/layout.py.
+inline bool channels_innermost(const Tensor& tensor) {
+  return tensor.stride(1) == 1 && tensor.stride(tensor.dim() - 1) > 1;
+}
+
+inline int64_t checked_product(std::initializer_list<int64_t> factors) {
+  int64_t product = 1;
+  for (int64_t factor : factors)
+    STD_TORCH_CHECK(!__builtin_mul_overflow(product, factor, &product),
+                    "the output would have more than 2**63 elements");
+  return product;
+}
+
+// A new tensor of shape (N, C, *size) with the channels innermost or outermost, not initialized.
+inline Tensor empty(int64_t batch, int64_t channels, const Triple& size, int64_t axes,
+                    ScalarType dtype, bool innermost) {
+  checked_product({batch, channels, size[0], size[1], size[2], 8});
+  Ints shape{batch, channels}, strides(2 + axes);
+  shape.insert(shape.end(), size.end() - axes, size.end());
+  int64_t step = 1;
+  if (innermost) strides[1] = step, step *= channels > 1 ? channels : 1;
+  for (int64_t axis = axes + 1; axis >= 2; --axis)
+    strides[axis] = step, step *= shape[axis] > 1 ? shape[axis] : 1;
+  if (!innermost) strides[1] = step, step *= channels > 1 ? channels : 1;
+  strides[0] = step;
+  AtenTensorHandle handle;
+  STABLE_TORCH_ERROR_CODE_CHECK(aoti_torch_empty_strided(
+      2 + axes, shape.data(), strides.data(),
+      torch::stable::detail::to<int32_t>(torch::stable::detail::from(dtype)),
+      aoti_torch_device_type_cpu(), 0, &handle));
+  return Tensor(handle);
+}
+
+// Calls `kernel(S{})` for the storage type of a dtype.
+template <class Kernel>
+inline void for_storage(ScalarType dtype, Kernel kernel) {
+  if (dtype == ScalarType::Float) return kernel(float{});
+  if (dtype == ScalarType::Double) return kernel(double{});
+  if (dtype == ScalarType::BFloat16) return kernel(bfloat16{});
+  STD_TORCH_CHECK(false, "dtype must be float32, float64 or bfloat16");
+}
+
+// Runs `work(begin, end)` on parts of 0..tasks, on torch's threads; tasks of little `cost` (in
+// multiply-adds or elements touched) stay together. What a task computes must not depend on the
+// parts: then results do not depend on the number of threads.
+template <class Work>
+inline void parallel(int64_t tasks, const Work& work, int64_t cost = 1 << 20) {
+  constexpr int64_t worth_a_thread = 1 << 16;
+  if (tasks > 0)
+    torch::stable::parallel_for(0, tasks, 1 + worth_a_thread / (cost > 0 ? cost : 1), work);
+}
+
+}  // namespace juanji

@@ -1,0 +1,182 @@
+// Vectors of the compiler, and how numbers are stored.
+//
+// Kernels compute in `A` (float or double) on vectors as wide as the instruction set that this file
+// is compiled for; tensors hold `S`: float, double, or bfloat16, which is computed in float.
+#pragma once
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+#include <utility>
+
+namespace juanji {
+
+#if defined(__AVX512F__)
+inline constexpr int vector_bytes = 64;
+#elif defined(__AVX__)
+inline constexpr int vector_bytes = 32;
+#else
+inline constexpr int vector_bytes = 16;  // SSE2, NEON
+#endif
+
+struct bfloat16 {
+  uint16_t bits;
+};
+
+template <class S>
+struct Storage {  // float and double are computed in themselves
+  using Compute = S;
+};
+template <>
+struct Storage<bfloat16> {
+  using Compute = float;
+};
+template <class S>
+using Compute = typename Storage<S>::Compute;
+
+template <class T, int count>
+struct VectorOf {
+  typedef T type __attribute__((vector_size(sizeof(T) * count)));
+};
+template <class A>
+inline constexpr int lanes = vector_bytes / int(sizeof(A));
+template <class A>
+using Vector = typename VectorOf<A, lanes<A>>::type;
+// What a comparison of Vector<A> gives: all ones or all zeros in a lane.
+template <class A>
+using Mask = decltype(Vector<A>{} < Vector<A>{});
+
+template <class A>
+inline Vector<A> splat(A value) {
+  return value - Vector<A>{};  // the one spelling that GCC and Clang turn into a broadcast
+}
+
+// {0, 1, 2, ...} as integers of the size of A.
+template <class A>
+inline Mask<A> iota() {
+  Mask<A> counted{};
+  for (int lane = 0; lane < lanes<A>; ++lane) counted[lane] = lane;
+  return counted;
+}
+
+// The first `count` lanes.
+template <class A>
+inline Mask<A> first_lanes(int64_t count) {
+  using Lane = std::remove_reference_t<decltype(Mask<A>{}[0])>;
+  return iota<A>() < (Lane(count < lanes<A> ? count : lanes<A>) - Mask<A>{});
+}
+
+// Zero where the mask is not set, NaN and infinity included.
+template <class A>
+inline Vector<A> keep(Mask<A> mask, Vector<A> value) {
+  return mask ? value : Vector<A>{};
+}
+
+inline float widen(float value) { return value; }
+inline double widen(double value) { return value; }
+inline float widen(bfloat16 value) { return std::bit_cast<float>(uint32_t(value.bits) << 16); }
+
+template <class S>
+inline S narrow(Compute<S> value) {
+  if constexpr (sizeof(S) == sizeof(Compute<S>)) {
+    return value;
+  } else {  // to nearest, ties to even; NaN stays NaN
+    uint32_t bits = std::bit_cast<uint32_t>(value);
+    if (value != value) return {uint16_t((bits >> 16) | 0x40)};
+    return {uint16_t((bits + 0x7fff + ((bits >> 16) & 1)) >> 16)};
+  }
+}
+
+// Unaligned.
+template <class S>
+inline Vector<Compute<S>> load(const S* from) {
+  using A = Compute<S>;
+  if constexpr (sizeof(S) == sizeof(A)) {
+    Vector<A> value;
+    std::memcpy(&value, from, sizeof value);
+    return value;
+  } else {
+    typename VectorOf<uint16_t, lanes<A>>::type half;
+    std::memcpy(&half, from, sizeof half);
+    using Wide = typename VectorOf<uint32_t, lanes<A>>::type;
+    return std::bit_cast<Vector<A>>(__builtin_convertvector(half, Wide) << 16);
+  }
+}
+
+template <class S>
+inline void store(S* to, Vector<Compute<S>> value) {
+  using A = Compute<S>;
+  if constexpr (sizeof(S) == sizeof(A)) {
+    std::memcpy(to, &value, sizeof value);
+  } else {
+    using Wide = typename VectorOf<uint32_t, lanes<A>>::type;
+    Wide bits = std::bit_cast<Wide>(value);
+    Wide rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
+    Wide half = (value != value) ? ((bits >> 16) | 0x40) : rounded;
+    auto narrowed = __builtin_convertvector(half, typename VectorOf<uint16_t, lanes<A>>::type);
+    std::memcpy(to, &narrowed, sizeof narrowed);
+  }
+}
+
+// The first `count` lanes; the others read as zero, and are not written.
+template <class S>
+inline Vector<Compute<S>> load(const S* from, int64_t count) {
+  if (count >= lanes<Compute<S>>) return load(from);
+  S buffer[lanes<Compute<S>>] = {};
+  for (int64_t lane = 0; lane < count; ++lane) buffer[lane] = from[lane];
+  return load(buffer);
+}
+
+template <class S>
+inline void store(S* to, Vector<Compute<S>> value, int64_t count) {
+  if (count >= lanes<Compute<S>>) return store(to, value);
+  S buffer[lanes<Compute<S>>];
+  store(buffer, value);
+  for (int64_t lane = 0; lane < count; ++lane) to[lane] = buffer[lane];
+}
+
+// Lane i becomes lane index[i].
+template <class A>
+inline Vector<A> permute(Vector<A> value, Mask<A> index) {
+#if defined(__clang__)
+  Vector<A> permuted;
+  for (int lane = 0; lane < lanes<A>; ++lane) permuted[lane] = value[index[lane]];
+  return permuted;
+#else
+  return __builtin_shuffle(value, index);
+#endif
+}
+
+// Swaps the off-diagonal halves of the squares of side 2 * half that two rows belong to.
+template <class A, int half, int... lane>
+inline void exchange(Vector<A>& upper, Vector<A>& lower, std::integer_sequence<int, lane...>) {
+  Vector<A> a = upper, b = lower;
+  upper = __builtin_shufflevector(a, b, (lane & half ? lanes<A> + lane - half : lane)...);
+  lower = __builtin_shufflevector(a, b, (lane & half ? lanes<A> + lane : lane + half)...);
+}
+
+// rows[i][j] becomes rows[j][i], by swaps in ever smaller squares.
+template <class A, int half = lanes<A> / 2>
+inline void transpose(Vector<A> (&rows)[lanes<A>]) {
+  if constexpr (half > 0) {
+#pragma GCC unroll 16
+    for (int i = 0; i < lanes<A>; ++i)
+      if (!(i & half))
+        exchange<A, half>(rows[i], rows[i + half], std::make_integer_sequence<int, lanes<A>>{});
+    transpose<A, half / 2>(rows);
+  }
+}
+
+// Sum of the lanes, in an order that depends on the width alone.
+template <class A>
+inline A sum(Vector<A> value) {
+  A parts[lanes<A>];
+  std::memcpy(parts, &value, sizeof value);
+  for (int half = lanes<A> / 2; half > 0; half /= 2)
+    for (int lane = 0; lane < half; ++lane) parts[lane] += parts[lane + half];
+  return parts[0];
+}
+
+}  // namespace juanji
