@@ -93,6 +93,33 @@ def analyze(
 
 
 @app.command()
+def bench(
+    operator: Annotated[
+        list[str] | None, typer.Option(help="depthwise, max-pool, ...; repeatable; default all.")
+    ] = None,
+    size: Annotated[
+        list[str] | None, typer.Option(help="small, medium or large; repeatable; default all.")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Medium size, fewer turns.")] = False,
+    threads: Annotated[int | None, typer.Option(help="As torch has them if not given.")] = None,
+    out: Annotated[str, typer.Option(help="The folder of the results.")] = "runs/bench",
+) -> int:
+    """Check every operator against float64, then time it beside torch: table, JSON and page.
+
+    The results are written at the end; a run that is stopped leaves those of the run before.
+    """
+    from juanji.bench import run
+
+    try:
+        result = run(operator or (), size or (), quick=quick, threads=threads, out=out)
+    except KeyboardInterrupt:
+        sys.exit(say("stopped; the results of the last complete run are kept", INTERRUPTED))
+    result.show()
+    print(f"report: {result.report}", file=sys.stderr)
+    return 1 if result.wrong else 0
+
+
+@app.command()
 def operators(as_json: Json = False) -> int:
     """List every operator and layer: dimensions, formula, arithmetic, source."""
     from juanji import catalog
