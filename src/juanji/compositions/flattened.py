@@ -88,7 +88,7 @@ def flattened_conv(
     # the whole, checked before the first pass is computed
     kernel = [weight.shape[axis + 2] for axis, weight in enumerate(axis_weights)]
     spec = Conv(windows(kernel, stride, padding, dilation), columns * groups, rows, groups)
-    bind(spec, check.spatial_size(input, dimensions, spec.in_channels))
+    bind(spec, check.spatial_size(tuple(input.shape), dimensions, spec.in_channels))
 
     input = conv(input, lateral_weight, groups=groups)
     for axis, weight in enumerate(axis_weights):

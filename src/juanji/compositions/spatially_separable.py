@@ -90,7 +90,7 @@ def spatially_separable_conv(
         kernel[axis] = weight.shape[axis + 2]
     in_channels = weights[0].shape[1] * groups
     spec = Conv(windows(kernel, stride, padding, dilation), in_channels, len(weights[-1]), groups)
-    bind(spec, check.spatial_size(input, dimensions, in_channels))
+    bind(spec, check.spatial_size(tuple(input.shape), dimensions, in_channels))
 
     for i, (weight, axis) in enumerate(zip(weights, axes, strict=True)):
         added = bias if i == dimensions - 1 else None

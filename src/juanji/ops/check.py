@@ -37,16 +37,27 @@ def _autocast(a: Tensor, b: Tensor) -> bool:
     )
 
 
-def spatial_size(input: Tensor, dimensions: int, channels: int) -> tuple[int, ...]:
+def autocast(*tensors: Tensor | None) -> tuple[Tensor | None, ...]:
+    """Cast to autocast's dtype what torch's own convolutions would: all but double precision."""
+    kind = next(x.device.type for x in tensors if x is not None)
+    if not (torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)):
+        return tensors
+    dtype = torch.get_autocast_dtype(kind)
+    return tuple(
+        x if x is None or x.dtype == torch.float64 or x.is_complex() else x.to(dtype)
+        for x in tensors
+    )
+
+
+def spatial_size(shape: tuple[int, ...], dimensions: int, channels: int) -> tuple[int, ...]:
     """Return the spatial size of (N, C, *spatial) or (C, *spatial), its channels checked."""
-    if input.ndim not in (dimensions + 1, dimensions + 2):
+    if len(shape) not in (dimensions + 1, dimensions + 2):
         raise ValueError(
             f"input must have {dimensions + 2} dimensions (N, C, *spatial), or {dimensions + 1} "
-            f"unbatched, for a {dimensions}-D operator; got shape {tuple(input.shape)}"
+            f"unbatched, for a {dimensions}-D operator; got shape {shape}"
         )
-    if input.shape[-dimensions - 1] != channels:
+    if shape[-dimensions - 1] != channels:
         raise ValueError(
-            f"input must have {channels} channels, got {input.shape[-dimensions - 1]} "
-            f"(shape {tuple(input.shape)})"
+            f"input must have {channels} channels, got {shape[-dimensions - 1]} (shape {shape})"
         )
-    return tuple(input.shape[-dimensions:])
+    return shape[-dimensions:]

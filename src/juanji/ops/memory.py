@@ -11,7 +11,7 @@ import torch
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
-SIGNS = ("out of memory", "allocate memory", "not enough memory")  # of torch's RuntimeErrors
+SIGNS = ("out of memory", "allocate memory", "not enough memory", "bad_alloc")  # of RuntimeErrors
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, TypeAlias
 
 from torch import Tensor
 
 from ... import relation
-from ...bind import bind
+from ...bind import Bound, bind
 from ...spec import Conv, Padding, Size, integer, per_axis, windows
 from .. import check
 from ..memory import memory_checked
+from ..remember import remembered
 from . import op
+
+Shape: TypeAlias = tuple[int, ...]
 
 __all__ = ["conv", "conv_matrix", "conv_transpose"]
 
@@ -62,9 +66,8 @@ def conv(
     torch.Size([1, 1, 4])
     """
     check.same_kind(input=input, weight=weight, bias=bias)
-    spec = conv_spec(weight, bias, stride, padding, dilation, groups, flip=flip)
-    size = check.spatial_size(input, len(spec.windows), spec.in_channels)
-    return op.convolve(input, weight, bias, bind(spec, size))
+    bound = _bound(input, weight, bias, stride, padding, dilation, groups, flip=flip)
+    return op.convolve(input, weight, bias, bound)
 
 
 @memory_checked
@@ -106,12 +109,11 @@ def conv_transpose(
     torch.Size([1, 1, 4, 4])
     """
     check.same_kind(input=input, weight=weight, bias=bias)
-    spec = conv_spec(
-        weight, bias, stride, padding, dilation, groups,
+    bound = _bound(
+        input, weight, bias, stride, padding, dilation, groups,
         transposed=True, output_padding=output_padding,
     )  # fmt: skip
-    size = check.spatial_size(input, len(spec.windows), spec.in_channels)
-    return op.convolve_transposed(input, weight, bias, bind(spec, size))
+    return op.convolve_transposed(input, weight, bias, bound)
 
 
 @memory_checked
@@ -156,9 +158,30 @@ def conv_matrix(
     return relation.matrix(bind(spec, size), weight)
 
 
-def conv_spec(
-    weight: Tensor,
-    bias: Tensor | None,
+def _bound(
+    input: Tensor, weight: Tensor, bias: Tensor | None, *arguments: Any, **options: Any
+) -> Bound:
+    """Parse the arguments and bind them to the sizes; what was bound before is looked up."""
+    shapes = (tuple(weight.shape), None if bias is None else tuple(bias.shape), tuple(input.shape))
+    return remembered(_bind_shapes, *shapes, *arguments, **options)
+
+
+def _bind_shapes(
+    weight: Shape, bias: Shape | None, input: Shape, *arguments: Any, **options: Any
+) -> Bound:
+    spec = spec_of_shapes(weight, bias, *arguments, **options)
+    return bind(spec, check.spatial_size(input, len(spec.windows), spec.in_channels))
+
+
+def conv_spec(weight: Tensor, bias: Tensor | None, *arguments: Any, **options: Any) -> Conv:
+    """Read the specification off weight, bias and the arguments of `spec_of_shapes`."""
+    shape = None if bias is None else tuple(bias.shape)
+    return spec_of_shapes(tuple(weight.shape), shape, *arguments, **options)
+
+
+def spec_of_shapes(
+    weight: Shape,
+    bias: Shape | None,
     stride: Size,
     padding: Padding,
     dilation: Size,
@@ -168,15 +191,15 @@ def conv_spec(
     transposed: bool = False,
     output_padding: Size = 0,
 ) -> Conv:
-    """Read the specification off the weight's shape and the arguments."""
-    if weight.ndim < 3:
+    """Read the specification off the shapes of weight and bias and the arguments."""
+    if len(weight) < 3:
         raise ValueError(
             f"weight must have at least 3 dimensions, (C_out, C_in / groups, *kernel), "
-            f"got shape {tuple(weight.shape)}"
+            f"got shape {weight}"
         )
     if integer("groups", groups) < 1:
         raise ValueError(f"groups must be at least 1, got {groups}")
-    first, second, *kernel = weight.shape
+    first, second, *kernel = weight
     extra = per_axis("output_padding", output_padding, len(kernel)) if transposed else ()
     spec = Conv(
         windows(kernel, stride, padding, dilation),
@@ -187,9 +210,8 @@ def conv_spec(
         transposed=transposed,
         output_padding=extra,
     )
-    if bias is not None and tuple(bias.shape) != (spec.out_channels,):
+    if bias is not None and bias != (spec.out_channels,):
         raise ValueError(
-            f"bias must have shape ({spec.out_channels},), one per output channel, "
-            f"got {tuple(bias.shape)}"
+            f"bias must have shape ({spec.out_channels},), one per output channel, got {bias}"
         )
     return spec

@@ -25,28 +25,56 @@ struct Problem {
   }
 };
 
+// Calls `run(begin, count)` on parts of [begin, end) of at most `most`, as even as can be.
+template <class Run>
+void in_chunks(int64_t begin, int64_t end, int64_t most, Run run) {
+  const int64_t total = end - begin, chunks = (total + most - 1) / most;
+  for (int64_t chunk = 0; chunk < chunks; ++chunk) {
+    int64_t from = begin + chunk * total / chunks;
+    run(from, begin + (chunk + 1) * total / chunks - from);
+  }
+}
+
 // The tiles of a part, once for every element of the batch. Offsets of the panel are in bytes.
 struct Work {
   Part part;
+  bool direct;  // the panel is the input itself
   Tiling cut;
   Tile tile;
   Panel panel;
-  std::vector<int64_t> offsets;  // of the taps, input channels outermost
+  int axis;      // along which positions are stacked
+  int64_t step;  // bytes between the cells of positions that are neighbours in a stack
+  Runs runs;     // taps: input channels outermost, then depth, height, width
 
   template <class A>
-  Work(const Problem& problem, const Part& part, A)
+  Work(const Problem& problem, const Part& part, bool direct, A)
       : part(part),
-        cut(tiling(part, problem.planes, lanes<A>, budget<A>(problem))),
+        direct(direct),
+        cut(tiling(part, problem.planes, lanes<A>, cells<A>(problem))),
         tile(tile_of(part, cut.length, problem.planes, lanes<A>)),
-        panel(tile, problem.planes ? problem.bundle(block<A>) * problem.inputs : 1, problem.planes,
-              block<A>),
-        offsets(panel.tap_offsets(part, tile, problem.inputs)) {
-    for (int64_t& offset : offsets) offset *= sizeof(A);
+        panel(direct ? Panel(tile, problem.x)
+                     : Panel(tile, problem.planes ? problem.bundle(block<A>) * problem.inputs : 1,
+                             problem.planes, block<A>)),
+        axis(stack_axis(lanes<A>)),
+        step(in_step(axis) * (problem.planes && axis == 2 ? lanes<A> : 1) * sizeof(A)),
+        runs(panel.tap_offsets(part, tile, problem.inputs, sizeof(A)), step) {}
+
+  // The longer one of the last two; of planes, the width counts in vectors.
+  int stack_axis(int64_t lane_count) const {
+    const int64_t width = panel.residue_step ? (tile.length[2] + lane_count - 1) / lane_count
+                                             : tile.length[2];
+    return tile.length[1] > width ? 1 : 2;
   }
 
-  // Cells of a tile for each channel or block; at least as many rows as the kernel has.
+  // Cells between the inputs of neighbouring outputs.
+  int64_t in_step(int along) const {
+    if (along == 2 && panel.residue_step) return 1;  // residues are apart
+    return part[along].advance / tile.lattice[along] * panel.step[along];
+  }
+
+  // What a panel of a tile may hold, for each channel or block.
   template <class A>
-  static int64_t budget(const Problem& problem) {
+  static int64_t cells(const Problem& problem) {
     int64_t cell = problem.planes ? problem.bundle(block<A>) * problem.inputs * sizeof(A) : 64;
     return panel_bytes / cell;
   }
@@ -64,44 +92,77 @@ struct Work {
   }
 };
 
-template <class A>
+// Whether channels can be read where they are, a block of them at a time, in numbers of this kind.
+template <class S>
+bool in_place(const Problem& problem) {
+  return !problem.planes && problem.outputs == 1 && std::is_same_v<S, Compute<S>> &&
+         problem.out_channels() % block<S> == 0;
+}
+
+template <class S>
 std::vector<Work> works(const Problem& problem) {
   std::vector<Work> made;
-  for (const Part& part : parts(problem.axes, problem.backward)) made.emplace_back(problem, part, A{});
+  for (const Part& whole : parts(problem.axes, problem.backward)) {
+    std::vector<Part> cut;
+    if (in_place<S>(problem)) cut = around_inside(whole, problem.x.size);
+    const bool direct = !cut.empty();
+    if (!direct) cut = {whole};
+    for (const Part& part : cut)
+      made.emplace_back(problem, part, direct && &part == &cut[0], Compute<S>{});
+  }
   return made;
 }
 
-// Positions of a tile in the order in which they are computed: along the width whole vectors come
-// first, then, of planes, what is left over, `tail` columns each.
-struct Positions {
-  std::vector<int64_t> at, to;  // bytes in the panel, elements from the output's first position
-  int64_t whole, tail;
+// Some neighbouring positions of a tile.
+struct Stack {
+  int64_t at, to, source;  // bytes in the panel; elements in the output; bytes in the gradient
+  int64_t count;
+  int64_t columns;  // of the vector, that count; of blocks always one
+};
+
+// The stacks of a tile in the order in which they are computed.
+struct Stacks {
+  std::vector<Stack> all;
+  int64_t out_step = 0, source_step = 0;  // between the positions of a stack
   Triple length{};
 
-  void fill(const Work& work, const View& out, const Triple& start, int64_t vector, int64_t bytes) {
+  // Of at most `most` positions; `source` is the gradient's panel, if there is one.
+  void fill(const Work& work, const View& out, const Triple& start, int64_t most, int64_t vector,
+            int64_t bytes, const Panel* source = nullptr) {
     const Triple wanted = work.length(start);
     if (wanted == length) return;
-    length = wanted, tail = length[2] % vector;
-    at.clear(), to.clear();
-    Triple in_step, out_step;
+    length = wanted, all.clear();
+    Triple in_step, to_step, source_at{};
     for (int axis = 0; axis < 3; ++axis) {
-      in_step[axis] = work.part[axis].advance / work.tile.lattice[axis] * work.panel.step[axis];
-      out_step[axis] = work.part[axis].step * out.stride[axis];
+      in_step[axis] = work.in_step(axis) * bytes;
+      to_step[axis] = work.part[axis].step * out.stride[axis];
+      if (source) source_at[axis] = source->step[axis] * bytes;
     }
-    if (work.panel.residue_step) in_step[2] = 1;  // residues are apart
-    auto add = [&](int64_t begin, int64_t end) {
-      for (int64_t d = 0; d < length[0]; ++d)
-        for (int64_t h = 0; h < length[1]; ++h)
-          for (int64_t w = begin; w < end; w += vector) {
-            at.push_back((d * in_step[0] + h * in_step[1] + w * in_step[2]) * bytes);
-            to.push_back(d * out_step[0] + h * out_step[1] + w * out_step[2]);
-          }
+    const int along = work.axis, across = 3 - along;
+    const Triple stride{1, 1, vector};
+    out_step = to_step[along] * stride[along], source_step = source_at[along] * stride[along];
+    auto add = [&](const Triple& from, int64_t count, int64_t columns) {
+      Stack stack{0, 0, 0, count, columns};
+      for (int axis = 0; axis < 3; ++axis) {
+        stack.at += from[axis] * in_step[axis];
+        stack.to += from[axis] * to_step[axis];
+        stack.source += from[axis] * source_at[axis];
+      }
+      all.push_back(stack);
     };
-    add(0, length[2] - tail);
-    whole = count();
-    add(length[2] - tail, length[2]);
+    const int64_t tail = length[2] % vector;
+    for (int64_t d = 0; d < length[0]; ++d)
+      for (int64_t a = 0; a < length[across]; a += stride[across]) {
+        Triple from{d, a, a};
+        const int64_t whole = along == 2 ? length[2] - tail : length[1];
+        const int64_t columns = along == 1 ? std::min(vector, length[2] - a) : vector;
+        in_chunks(0, whole / stride[along], most, [&](int64_t first, int64_t count) {
+          from[along] = first * stride[along];
+          add(from, count, columns);
+        });
+        if (along == 2 && tail) from[2] = length[2] - tail, add(from, 1, tail);
+      }
   }
-  int64_t count() const { return int64_t(at.size()); }
 };
 
 // Tasks are (unit, work, batch, tile), unit outermost, so that a thread seldom packs weights anew.
@@ -128,7 +189,7 @@ struct Tasks {
   }
   // Multiply-adds of one, about.
   int64_t cost(const Problem& problem) const {
-    int64_t taps = int64_t(works[0].offsets.size());
+    int64_t taps = works[0].runs.taps();
     return problem.out.elements() / std::max<int64_t>(count(), 1) * (taps + 8);
   }
 };
@@ -166,23 +227,13 @@ inline int64_t corner(const Work& work, const View& out, const Triple& start) {
   return offset;
 }
 
-// Calls `run(begin, count)` on parts of [begin, end) of at most `most`, as even as can be.
-template <class Run>
-void in_chunks(int64_t begin, int64_t end, int64_t most, Run run) {
-  const int64_t total = end - begin, chunks = (total + most - 1) / most;
-  for (int64_t chunk = 0; chunk < chunks; ++chunk) {
-    int64_t from = begin + chunk * total / chunks;
-    run(from, begin + (chunk + 1) * total / chunks - from);
-  }
-}
-
 #include "blocks.h"
 #include "planes.h"
 #include "weight_gradient.h"
 
 template <class S, template <class> class Arrangement>
 void convolve_with(const Problem& problem, const std::optional<View>& bias) {
-  const std::vector<Work> all = works<Compute<S>>(problem);
+  const std::vector<Work> all = works<S>(problem);
   const Tasks tasks(all, Arrangement<S>(problem, bias).units(), problem.x.batch);
   parallel(tasks.count(), [&](int64_t begin, int64_t end) {
     Arrangement<S> compute(problem, bias);

@@ -77,6 +77,36 @@ inline std::vector<Part> parts(const Axes& axes, bool backward) {
   return product;
 }
 
+// The outputs begin..end of a phase.
+inline Phase between(const Phase& phase, int64_t begin, int64_t end) {
+  Phase cut = phase;
+  cut.first += begin * phase.step, cut.count = end - begin;
+  for (Tap& tap : cut.taps) tap.offset += begin * phase.advance;
+  return cut;
+}
+
+// The part that reads nothing outside of an input of `size`, first, and the slabs around it. Empty
+// if there is no such part, or it is so small that cutting it out is not worth it.
+inline std::vector<Part> around_inside(const Part& part, const Triple& size) {
+  std::vector<Part> cut(1);
+  Part rest = part;
+  for (int axis = 0; axis < 3; ++axis) {
+    const Phase& phase = part[axis];
+    if (phase.taps.empty()) return {};
+    const int64_t lowest = phase.lowest(), highest = lowest + phase.reach();
+    const int64_t begin = lowest < 0 ? (-lowest + phase.advance - 1) / phase.advance : 0;
+    const int64_t fits = size[axis] - highest;  // positions j * advance below this
+    const int64_t end = std::min(phase.count, fits > 0 ? (fits - 1) / phase.advance + 1 : 0);
+    if (2 * (end - begin) < phase.count) return {};
+    if (begin > 0) cut.push_back(rest), cut.back()[axis] = between(phase, 0, begin);
+    if (end < phase.count)
+      cut.push_back(rest), cut.back()[axis] = between(phase, end, phase.count);
+    rest[axis] = between(phase, begin, end);
+  }
+  cut[0] = rest;
+  return cut;
+}
+
 // A tile of outputs, and the cells that it reads: `slots` of them along each axis, `lattice` apart,
 // kept in a panel. Along the width, a panel of planes keeps the residues modulo the advance apart,
 // so that outputs that follow each other read cells that do.

@@ -7,7 +7,6 @@ each is made of the other two. So there are three operators, and derivatives of 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import prod
 from typing import Any, TypeAlias
 
 import torch
@@ -17,7 +16,7 @@ from torch.autograd import Function
 from ...bind import Axis, Bound
 from ...spec import Conv
 from .. import layout
-from ..native import native_status, unavailable
+from ..native import call, native_status, unavailable
 
 Ints: TypeAlias = Sequence[int]
 
@@ -35,21 +34,21 @@ def declines(input: Tensor, weight: Tensor, bias: Tensor | None, bound: Bound) -
     if not 1 <= len(axes) <= 3:
         return f"{len(axes)} spatial axes (it takes 1 to 3)"
     channels = max(spec.in_channels, spec.out_channels) // spec.groups
-    if not 1 <= min(spec.in_channels, spec.out_channels) // spec.groups:
+    if 0 in (spec.in_channels, spec.out_channels):
         return "there are no channels"
+    if spec.groups == 1 and channels > 1:
+        return "the convolution is dense"
     if channels > MOST_CHANNELS:
         return f"{channels} channels per group (it takes up to {MOST_CHANNELS})"
-    weights = channels * prod(axis.kernel for axis in axes)
+    weights, cells = channels, channels
+    for axis in axes:
+        weights *= axis.kernel
+        cells *= axis.dilation * (axis.kernel - 1) + 1 if axis is axes[-1] else axis.kernel
     if weights > MOST_WEIGHTS:
         return f"{weights} weights for an output channel (it takes up to {MOST_WEIGHTS})"
-    cells = channels * prod(axis.kernel for axis in axes[:-1]) * _span(axes[-1])
     if cells > MOST_CELLS:
         return f"a window spans {cells} cells with the gaps in its rows (up to {MOST_CELLS})"
     return None
-
-
-def _span(axis: Axis) -> int:
-    return axis.dilation * (axis.kernel - 1) + 1
 
 
 def convolve(input: Tensor, weight: Tensor, bias: Tensor | None, bound: Bound) -> Tensor:
@@ -73,8 +72,7 @@ def _convolve(input: Tensor, weight: Tensor, bias: Tensor | None, bound: Bound) 
     assert isinstance(spec, Conv)
     if spec.flip:
         weight = weight.flip(tuple(range(2, weight.ndim)))
-    return call(
-        Convolve, input, weight, bias,
+    return conv(input, weight, bias,
         [axis.coarse for axis in axes], *_window(axes), spec.groups,
     )  # fmt: skip
 
@@ -82,8 +80,7 @@ def _convolve(input: Tensor, weight: Tensor, bias: Tensor | None, bound: Bound) 
 def _convolve_transposed(input: Tensor, weight: Tensor, bias: Tensor | None, bound: Bound) -> Any:
     spec, axes = bound.spec, bound.axes
     assert isinstance(spec, Conv)
-    return call(
-        InputGradient, input, weight, bias,
+    return conv_input_gradient(input, weight, bias,
         [axis.fine for axis in axes], *_window(axes), spec.groups,
         layout.channels_innermost(input, len(axes)),
     )  # fmt: skip
@@ -97,30 +94,27 @@ def _window(axes: tuple[Axis, ...]) -> tuple[list[int], list[int], list[int]]:
     )
 
 
-def call(function: type[Function], *arguments: Any) -> Any:
-    """Call an operator in the cheapest way that keeps its gradient.
+def conv(*arguments: Any) -> Any:
+    """Call the operator of `Convolve`."""
+    return call(torch.ops.juanji.conv.default, Convolve, *arguments)
 
-    The gradient of a registered operator costs several microseconds even where none is wanted.
-    """
-    operator = function.operator  # type: ignore[attr-defined]
-    if torch.compiler.is_compiling():
-        return operator(*arguments)
-    if torch.is_grad_enabled() and any(
-        x.requires_grad for x in arguments[:3] if isinstance(x, Tensor)
-    ):
-        return function.apply(*arguments)
-    with torch._C._AutoDispatchBelowAutograd():
-        return operator(*arguments)
+
+def conv_input_gradient(*arguments: Any) -> Any:
+    """Call the operator of `InputGradient`."""
+    return call(torch.ops.juanji.conv_input_gradient.default, InputGradient, *arguments)
+
+
+def conv_weight_gradient(*arguments: Any) -> Any:
+    """Call the operator of `WeightGradient`."""
+    return call(torch.ops.juanji.conv_weight_gradient.default, WeightGradient, *arguments)
 
 
 class Convolve(Function):
     """(N, C, *fine), (F, C / groups, *kernel) -> (N, F, *coarse)."""
 
-    operator: Any
-
     @staticmethod
     def forward(*arguments: Any) -> Any:
-        return Convolve.operator(*arguments)
+        return torch.ops.juanji.conv(*arguments)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -130,16 +124,15 @@ class Convolve(Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         input, weight = ctx.saved_tensors
-        stride, padding, dilation, groups = ctx.window
         wanted = ctx.needs_input_grad
         to_input = to_weight = to_bias = None
         if wanted[0]:
             innermost = layout.channels_innermost(input, input.ndim - 2)
-            to_input = call(
-                InputGradient, gradient, weight, None, list(input.shape[2:]), *ctx.window, innermost
+            to_input = conv_input_gradient(
+                gradient, weight, None, list(input.shape[2:]), *ctx.window, innermost
             )
         if wanted[1]:
-            to_weight = call(WeightGradient, gradient, input, list(weight.shape[2:]), *ctx.window)
+            to_weight = conv_weight_gradient(gradient, input, list(weight.shape[2:]), *ctx.window)
         if wanted[2]:
             to_bias = gradient.sum((0, *range(2, gradient.ndim)))
         return to_input, to_weight, to_bias, None, None, None, None, None
@@ -148,11 +141,9 @@ class Convolve(Function):
 class InputGradient(Function):
     """(N, F, *coarse), (F, C / groups, *kernel) -> (N, C, *fine), the adjoint; with a bias too."""
 
-    operator: Any
-
     @staticmethod
     def forward(*arguments: Any) -> Any:
-        return InputGradient.operator(*arguments)
+        return torch.ops.juanji.conv_input_gradient(*arguments)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -165,12 +156,10 @@ class InputGradient(Function):
         wanted = ctx.needs_input_grad
         to_gradient = to_weight = to_bias = None
         if wanted[0]:
-            to_gradient = call(
-                Convolve, cotangent, weight, None, list(gradient.shape[2:]), *ctx.window
-            )
+            to_gradient = conv(cotangent, weight, None, list(gradient.shape[2:]), *ctx.window)
         if wanted[1]:
-            to_weight = call(
-                WeightGradient, gradient, cotangent, list(weight.shape[2:]), *ctx.window
+            to_weight = conv_weight_gradient(
+                gradient, cotangent, list(weight.shape[2:]), *ctx.window
             )
         if wanted[2]:
             to_bias = cotangent.sum((0, *range(2, cotangent.ndim)))
@@ -180,11 +169,9 @@ class InputGradient(Function):
 class WeightGradient(Function):
     """(N, F, *coarse), (N, C, *fine) -> (F, C / groups, *kernel)."""
 
-    operator: Any
-
     @staticmethod
     def forward(*arguments: Any) -> Any:
-        return WeightGradient.operator(*arguments)
+        return torch.ops.juanji.conv_weight_gradient(*arguments)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -196,27 +183,23 @@ class WeightGradient(Function):
         gradient, input = ctx.saved_tensors
         to_gradient = to_input = None
         if ctx.needs_input_grad[0]:
-            to_gradient = call(
-                Convolve, input, cotangent, None, list(gradient.shape[2:]), *ctx.window
-            )
+            to_gradient = conv(input, cotangent, None, list(gradient.shape[2:]), *ctx.window)
         if ctx.needs_input_grad[1]:
             innermost = layout.channels_innermost(input, input.ndim - 2)
-            to_input = call(
-                InputGradient, gradient, cotangent, None, list(input.shape[2:]), *ctx.window,
-                innermost,
-            )  # fmt: skip
+            size = list(input.shape[2:])
+            to_input = conv_input_gradient(gradient, cotangent, None, size, *ctx.window, innermost)
         return to_gradient, to_input, None, None, None, None, None
 
 
 def _conv_fake(input, weight, bias, output_size, stride, padding, dilation, groups):  # type: ignore[no-untyped-def]
     innermost = layout.channels_innermost(input, input.ndim - 2)
-    return layout.empty(input, (len(input), len(weight), *output_size), innermost)
+    return layout.empty(input, (input.shape[0], weight.shape[0], *output_size), innermost)
 
 
 def _input_gradient_fake(  # type: ignore[no-untyped-def]
     gradient, weight, bias, input_size, stride, padding, dilation, groups, innermost
 ):
-    shape = (len(gradient), weight.shape[1] * groups, *input_size)
+    shape = (gradient.shape[0], weight.shape[1] * groups, *input_size)
     return layout.empty(gradient, shape, innermost)
 
 
@@ -232,7 +215,6 @@ def _register() -> None:
         ("conv_input_gradient", InputGradient, _input_gradient_fake),
         ("conv_weight_gradient", WeightGradient, _weight_gradient_fake),
     ):
-        function.operator = getattr(torch.ops.juanji, name).default
         torch.library.register_fake(f"juanji::{name}", fake)
         torch.library.register_autograd(
             f"juanji::{name}", function.backward, setup_context=function.setup_context

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from ...bind import Bound
+from .. import check
 from ..dispatch import Candidate, dispatch
 from . import composed, native
 
@@ -25,11 +26,13 @@ CONVOLVE_TRANSPOSED = (
 
 def convolve(input: Tensor, weight: Tensor, bias: Tensor | None, bound: Bound) -> Tensor:
     """Convolve; shapes as in `juanji.functional.conv`."""
-    output: Tensor = dispatch("conv", CONVOLVE, input, weight, bias, bound)
+    tensors = check.autocast(input, weight, bias)
+    output: Tensor = dispatch("conv", CONVOLVE, *tensors, bound)
     return output
 
 
 def convolve_transposed(input: Tensor, weight: Tensor, bias: Tensor | None, bound: Bound) -> Tensor:
     """Apply the adjoint; shapes as in `juanji.functional.conv_transpose`."""
-    output: Tensor = dispatch("conv_transpose", CONVOLVE_TRANSPOSED, input, weight, bias, bound)
+    tensors = check.autocast(input, weight, bias)
+    output: Tensor = dispatch("conv_transpose", CONVOLVE_TRANSPOSED, *tensors, bound)
     return output

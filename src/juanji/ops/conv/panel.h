@@ -30,8 +30,15 @@ struct Panel {
     cells = planes ? channels * channel_step : channel_step;
   }
 
-  // Of the cells that each tap reads, for the first output of the tile; input channels outermost.
-  std::vector<int64_t> tap_offsets(const Part& part, const Tile& tile, int64_t channels) const {
+  // No copy: the tensor itself, for tiles that lie inside of it.
+  Panel(const Tile& tile, const View& x) : channel_step(x.channel_stride), residue_step(0), cells(0) {
+    for (int axis = 0; axis < 3; ++axis) step[axis] = tile.lattice[axis] * x.stride[axis];
+  }
+
+  // Of the cells that each tap reads, in bytes, for the first output of the tile; input channels
+  // outermost.
+  std::vector<int64_t> tap_offsets(const Part& part, const Tile& tile, int64_t channels,
+                                   int64_t bytes) const {
     std::vector<int64_t> offsets;
     auto slot = [&](int axis, const Tap& tap) {
       int64_t along = tap.offset - part[axis].lowest();
@@ -43,8 +50,8 @@ struct Panel {
       for (const Tap& depth : part[0].taps)
         for (const Tap& height : part[1].taps)
           for (const Tap& width : part[2].taps)
-            offsets.push_back(channel * channel_step + slot(0, depth) + slot(1, height) +
-                              slot(2, width));
+            offsets.push_back(bytes * (channel * channel_step + slot(0, depth) +
+                                       slot(1, height) + slot(2, width)));
     return offsets;
   }
 };

@@ -12,8 +12,7 @@ class Planes {
   const int64_t bundle = problem.bundle(block<A>);
   const bool transposed = problem.out.channel_stride == 1 && problem.out.stride[2] != 1;
   std::vector<A> panel, weights, collected;
-  std::vector<int64_t> collected_to;
-  Positions positions;
+  Stacks stacks;
   int64_t packed_unit = -1, packed_work = -1;
 
   static int64_t rows_from(int64_t left) { return left >= 4 ? 4 : left >= 2 ? 2 : 1; }
@@ -24,80 +23,80 @@ class Planes {
 
   // (group, rows of up to four output channels, tap, row)
   void pack_weights(const Work& work, int64_t unit) {
-    const int64_t taps = int64_t(work.offsets.size());
+    const int64_t taps = work.runs.taps();
     weights.resize(bundle * problem.outputs * taps);
     A* to = weights.data();
     for (int64_t group = 0; group < groups_of(unit); ++group)
       for (int64_t output = 0; output < problem.outputs;) {
         const int64_t rows = rows_from(problem.outputs - output);
-        each_tap(work.part, problem.inputs, [&](int64_t, int64_t input, auto... tap) {
+        each_tap(work.part, problem.inputs, [&](int64_t tap, int64_t input, auto... tap_k) {
           for (int64_t j = 0; j < rows; ++j)
-            *to++ = weight_at<S>(problem, unit * bundle + group, output + j, input, tap...);
+            to[work.runs.rank[tap] * rows + j] =
+                weight_at<S>(problem, unit * bundle + group, output + j, input, tap_k...);
         });
-        output += rows;
+        to += rows * taps, output += rows;
       }
   }
 
+  // Some output channels of a group, from its cells; into the output, or into `collect`.
   template <int rows>
   void compute(const Work& work, const A* cells, const A* weight, const A* biases, int64_t channel,
                S* out, A* collect) {
-    constexpr int most = most_positions(rows, true);
-    const int64_t taps = int64_t(work.offsets.size());
-    auto run = [&](int64_t p, int64_t count, A* to, const int64_t* places, int64_t step) {
-      accumulate_some<A, rows, true>(count, cells, &positions.at[p], work.offsets.data(), taps,
-                                     weight, biases, to, places, step);
+    auto run = [&](const Stack& stack, A* to, int64_t step, int64_t row_step) {
+      accumulate_some<A, rows>(stack.count, reinterpret_cast<const char*>(cells) + stack.at,
+                               work.step, work.runs, weight, biases, to, step, row_step);
     };
     if (collect) {
-      A* to = collect + channel * positions.count() * lanes<A>;
-      return in_chunks(0, positions.count(), most, [&](int64_t p, int64_t count) {
-        run(p, count, to, &collected_to[p], positions.count() * lanes<A>);
-      });
+      A* to = collect + channel * plane();
+      for (const Stack& stack : stacks.all) run(stack, to, lanes<A>, plane()), to += stack.count * lanes<A>;
+      return;
     }
     const int64_t width_step = work.part[2].step * problem.out.stride[2];
-    S* first = out + channel * problem.out.channel_stride;
-    int64_t begin = 0;
-    if constexpr (std::is_same_v<S, A>) {
-      if (width_step == 1) {
-        in_chunks(0, positions.whole, most, [&](int64_t p, int64_t count) {
-          run(p, count, first, &positions.to[p], problem.out.channel_stride);
-        });
-        begin = positions.whole;
-      }
-    }
-    in_chunks(begin, positions.count(), most, [&](int64_t p, int64_t count) {
-      A scratch[most * rows * lanes<A>];
-      int64_t places[most];
-      for (int i = 0; i < most; ++i) places[i] = i * rows * lanes<A>;
-      run(p, count, scratch, places, lanes<A>);
-      for (int64_t q = 0; q < count; ++q)
-        for (int j = 0; j < rows; ++j) {
-          const A* from = scratch + places[q] + j * lanes<A>;
-          S* to = first + positions.to[p + q] + j * problem.out.channel_stride;
-          const int64_t valid = p + q < positions.whole ? lanes<A> : positions.tail;
-          if (width_step == 1)
-            store(to, load(from), valid);
-          else
-            for (int64_t lane = 0; lane < valid; ++lane) to[lane * width_step] = narrow<S>(from[lane]);
+    const int64_t channel_step = problem.out.channel_stride;
+    for (const Stack& stack : stacks.all) {
+      S* first = out + channel * channel_step + stack.to;
+      if constexpr (std::is_same_v<S, A>)
+        if (width_step == 1 && stack.columns == lanes<A>) {
+          run(stack, first, stacks.out_step, channel_step);
+          continue;
         }
-    });
+      A scratch[most_positions(rows) * rows * lanes<A>];
+      run(stack, scratch, rows * lanes<A>, lanes<A>);
+      for (int64_t p = 0; p < stack.count; ++p)
+        for (int j = 0; j < rows; ++j) {
+          const A* from = scratch + (p * rows + j) * lanes<A>;
+          S* to = first + p * stacks.out_step + j * channel_step;
+          if (width_step == 1)
+            store(to, load(from), stack.columns);
+          else
+            for (int64_t lane = 0; lane < stack.columns; ++lane)
+              to[lane * width_step] = narrow<S>(from[lane]);
+        }
+    }
+  }
+
+  // Numbers that a channel of the collected tile takes.
+  int64_t plane() const {
+    int64_t vectors = 0;
+    for (const Stack& stack : stacks.all) vectors += stack.count;
+    return vectors * lanes<A>;
   }
 
   // Planes to channels: squares are transposed.
   void write_collected(const Work& work, S* out, int64_t channels) const {
-    const int64_t width_step = work.part[2].step * problem.out.stride[2];
-    const int64_t plane = positions.count() * lanes<A>;
-    for (int64_t p = 0; p < positions.count(); ++p) {
-      const int64_t columns = p < positions.whole ? lanes<A> : positions.tail;
-      for (int64_t c = 0; c < channels; c += lanes<A>) {
-        Vector<A> square[lanes<A>];
-        for (int lane = 0; lane < lanes<A>; ++lane)
-          square[lane] = c + lane < channels ? load(&collected[(c + lane) * plane + p * lanes<A>])
-                                             : Vector<A>{};
-        transpose<A>(square);
-        for (int64_t column = 0; column < columns; ++column)
-          store(out + positions.to[p] + column * width_step + c, square[column], channels - c);
-      }
-    }
+    const int64_t width_step = work.part[2].step * problem.out.stride[2], size = plane();
+    const A* from = collected.data();
+    for (const Stack& stack : stacks.all)
+      for (int64_t p = 0; p < stack.count; ++p, from += lanes<A>)
+        for (int64_t c = 0; c < channels; c += lanes<A>) {
+          Vector<A> square[lanes<A>];
+          for (int lane = 0; lane < lanes<A>; ++lane)
+            square[lane] = c + lane < channels ? load(from + (c + lane) * size) : Vector<A>{};
+          transpose<A>(square);
+          S* to = out + stack.to + p * stacks.out_step + c;
+          for (int64_t column = 0; column < stack.columns; ++column)
+            store(to + column * width_step, square[column], channels - c);
+        }
   }
 
  public:
@@ -106,21 +105,21 @@ class Planes {
   int64_t units() const { return (problem.groups + bundle - 1) / bundle; }
 
   void operator()(const Work& work, const Tasks::Task& task) {
-    const int64_t taps = int64_t(work.offsets.size()), group = task.unit * bundle;
+    const int64_t taps = work.runs.taps(), group = task.unit * bundle;
     const int64_t groups = groups_of(task.unit);
-    if (task.work != packed_work) positions.length = {};
+    if (task.work != packed_work) stacks.length = {};
     if (task.unit != packed_unit || task.work != packed_work) pack_weights(work, task.unit);
     packed_unit = task.unit, packed_work = task.work;
     panel.resize(work.panel.cells);
     const Triple start = work.start(task.tile);
     fill_planes<S>(panel.data(), problem.x, task.n, group * problem.inputs, groups * problem.inputs,
                    work.part, work.tile, work.panel, start, work.tile.slots[2]);
-    positions.fill(work, problem.out, start, lanes<A>, sizeof(A));
-    if (transposed) {
-      collected.resize(bundle * problem.outputs * positions.count() * lanes<A>);
-      for (int64_t p = int64_t(collected_to.size()); p < positions.count(); ++p)
-        collected_to.push_back(p * lanes<A>);
-    }
+    // Stacks as high as the narrowest kernel that serves this many output channels takes.
+    const int64_t most = problem.outputs >= 4   ? most_positions(4)
+                         : problem.outputs >= 2 ? most_positions(2)
+                                                : most_positions(1);
+    stacks.fill(work, problem.out, start, most, lanes<A>, sizeof(A));
+    if (transposed) collected.resize(bundle * problem.outputs * plane());
     S* out = problem.out.at<S>(task.n, group * problem.outputs) + corner(work, problem.out, start);
     const A* weight = weights.data();
     for (int64_t g = 0; g < groups; ++g)

@@ -21,41 +21,33 @@ class Summation {
   const Part own = itself(work.part);  // of the gradient
   const Tile own_tile = tile_of(own, work.cut.length, planes, lanes<A>);
   const Panel own_panel{own_tile, bundle * problem.outputs, planes, block<A>};
-  const int64_t taps = int64_t(work.offsets.size());
-  std::vector<A> panel, gradient, sums;  // sums: (group, rows of outputs, tap, row, lane)
-  Positions positions;
-  std::vector<int64_t> sources;  // where the gradient of each position is
+  const int64_t taps = work.runs.taps();
+  const int64_t sum_step = planes ? lanes<A> : block<A>;
+  std::vector<A> panel, gradient, sums;  // sums: (output channel or none, tap, lane)
+  Stacks stacks;
 
-  template <int rows, bool shared>
-  void correlate_rows(const A* cells, const A* source, A* sum) {
-    in_chunks(0, taps, most_taps(rows), [&](int64_t tap, int64_t count) {
-      correlate_some<A, rows, shared, false>(count, cells, positions.at.data(), &work.offsets[tap],
-                                             source, sources.data(),
-                                             own_panel.channel_step * sizeof(A), 0, positions.whole,
-                                             sum + tap * rows * lanes<A>);
-      const int64_t left = positions.count() - positions.whole;
-      if (shared && left > 0)
-        correlate_some<A, rows, true, true>(
-            count, cells, &positions.at[positions.whole], &work.offsets[tap], source,
-            &sources[positions.whole], own_panel.channel_step * sizeof(A), positions.tail, left,
-            sum + tap * rows * lanes<A>);
+  // One vector of one output channel or block: all runs, of one length after the other.
+  template <int run, bool masked>
+  void correlate_runs(const Stack& stack, const char* cells, const char* source, const int64_t* first,
+                      A* sum) {
+    const Mask<A> inside = first_lanes<A>(stack.columns);
+    in_chunks(0, work.runs.count[run], most_columns(run), [&](int64_t c, int64_t count) {
+      correlate_some<A, run, masked>(count, cells + stack.at, work.step, first + c,
+                                     source + stack.source, stacks.source_step, stack.count, inside,
+                                     sum + c * run * sum_step, sum_step);
     });
   }
 
-  void place(const Triple& start) {
-    if (work.length(start) == positions.length) return;
-    positions.fill(work, problem.out, start, planes ? lanes<A> : 1, sizeof(A));
-    sources.clear();
-    const Triple& length = positions.length;
-    const int64_t vector = planes ? lanes<A> : 1;
-    auto add = [&](int64_t begin, int64_t end) {
-      for (int64_t d = 0; d < length[0]; ++d)
-        for (int64_t h = 0; h < length[1]; ++h)
-          for (int64_t w = begin; w < end; w += vector)
-            sources.push_back(int64_t(sizeof(A)) * (d * own_panel.step[0] + h * own_panel.step[1] +
-                                                    w * own_panel.step[2]));
-    };
-    add(0, length[2] - positions.tail), add(length[2] - positions.tail, length[2]);
+  template <bool masked>
+  void correlate_stack(const Stack& stack, const A* cells, const A* source, A* sum) {
+    const char* x = reinterpret_cast<const char*>(cells);
+    const char* g = reinterpret_cast<const char*>(source);
+    const int64_t* first = work.runs.first.data();
+    const auto& count = work.runs.count;
+    correlate_runs<3, masked>(stack, x, g, first, sum);
+    correlate_runs<2, masked>(stack, x, g, first + count[3], sum + 3 * count[3] * sum_step);
+    correlate_runs<1, masked>(stack, x, g, first + count[3] + count[2],
+                              sum + (3 * count[3] + 2 * count[2]) * sum_step);
   }
 
  public:
@@ -77,7 +69,7 @@ class Summation {
       const int64_t n = index / work.cut.tiles();
       const Triple start = work.start(index % work.cut.tiles());
       const int64_t columns = work.length(start)[2];
-      place(start);
+      stacks.fill(work, problem.out, start, 64, planes ? lanes<A> : 1, sizeof(A), &own_panel);
       if (!planes) {
         const int64_t first = unit * block<A>;
         const int64_t valid = std::min(block<A>, problem.out_channels() - first);
@@ -85,7 +77,9 @@ class Summation {
                        work.tile, start, work.tile.slots[2]);
         fill_blocks<S>(gradient.data(), problem.out, n, first, valid, 1, own, own_tile, start,
                        columns);
-        correlate_rows<block_vectors<A>, false>(panel.data(), gradient.data(), sums.data());
+        for (const Stack& stack : stacks.all)
+          for (int64_t lane = 0; lane < block<A>; lane += lanes<A>)
+            correlate_stack<false>(stack, &panel[lane], &gradient[lane], &sums[lane]);
         continue;
       }
       const int64_t group = unit * bundle, groups = std::min(bundle, problem.groups - group);
@@ -93,15 +87,15 @@ class Summation {
                      work.part, work.tile, work.panel, start, work.tile.slots[2]);
       fill_planes<S>(gradient.data(), problem.out, n, group * problem.outputs,
                      groups * problem.outputs, own, own_tile, own_panel, start, columns);
-      for (int64_t g = 0; g < groups; ++g)
-        for (int64_t output = 0; output < problem.outputs; output += 2) {
-          const A* cells = &panel[g * problem.inputs * work.panel.channel_step];
-          const int64_t row = g * problem.outputs + output;
-          const A* source = &gradient[row * own_panel.channel_step];
-          A* sum = &sums[row * taps * lanes<A>];
-          if (output + 1 < problem.outputs) correlate_rows<2, true>(cells, source, sum);
-          else correlate_rows<1, true>(cells, source, sum);
-        }
+      for (int64_t row = 0; row < groups * problem.outputs; ++row) {
+        const A* cells = &panel[row / problem.outputs * problem.inputs * work.panel.channel_step];
+        const A* source = &gradient[row * own_panel.channel_step];
+        for (const Stack& stack : stacks.all)
+          if (stack.columns == lanes<A>)
+            correlate_stack<false>(stack, cells, source, &sums[row * taps * lanes<A>]);
+          else
+            correlate_stack<true>(stack, cells, source, &sums[row * taps * lanes<A>]);
+      }
     }
   }
 
@@ -116,15 +110,10 @@ class Summation {
              [&](int64_t tap, int64_t input, const Tap& d, const Tap& h, const Tap& w) {
                const int64_t place = input * kernel + (d.k * heights + h.k) * widths + w.k;
                for (int64_t f = 0; f < valid; ++f) {
-                 A total;
-                 if (planes) {
-                   const int64_t output = f % problem.outputs, pair = output % 2;
-                   const int64_t rows = output - pair + 1 < problem.outputs ? 2 : 1;
-                   total = sum<A>(load(&sums[((f - pair) * taps + tap * rows + pair) * lanes<A>]));
-                 } else {
-                   total = sums[tap * block<A> + f];
-                 }
-                 weights[(first + f) * problem.inputs * kernel + place] = total;
+                 const int64_t rank = work.runs.rank[tap];
+                 weights[(first + f) * problem.inputs * kernel + place] =
+                     planes ? sum<A>(load(&sums[(f * taps + rank) * lanes<A>]))
+                            : sums[rank * block<A> + f];
                }
              });
   }
@@ -133,8 +122,7 @@ class Summation {
 template <class S>
 void weight_gradient_of(const Problem& problem) {
   using A = Compute<S>;
-  const std::vector<Work> all = works<A>(problem);
-  const Work& work = all[0];  // forward, there is one part
+  const Work work(problem, parts(problem.axes, false)[0], false, A{});  // forward, there is one
   const int64_t size = problem.weight.elements(), tiles = problem.x.batch * work.cut.tiles();
   const int64_t units = Summation<S>::units(problem);
   const int64_t shares = std::clamp<int64_t>(16 / units, 1, std::max<int64_t>(tiles, 1));

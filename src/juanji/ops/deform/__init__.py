@@ -85,7 +85,7 @@ def deform_conv(
     groups = _weight_groups(input, weight)
     spec = conv_spec(weight, bias, stride, padding, dilation, groups)
     dimensions, taps = len(spec.windows), math.prod(weight.shape[2:])
-    axes = bind(spec, check.spatial_size(input, dimensions, spec.in_channels)).axes
+    axes = bind(spec, check.spatial_size(tuple(input.shape), dimensions, spec.in_channels)).axes
 
     batch, output_size = input.shape[: -dimensions - 1], [axis.coarse for axis in axes]
     offset_groups = _offset_groups(offset, input, taps * dimensions, channel_axis=len(batch))

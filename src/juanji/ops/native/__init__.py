@@ -14,9 +14,10 @@ import os
 import platform
 import warnings
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from torch.autograd import forward_ad
+from torch.autograd import Function, forward_ad
 
 BUILDS = ("avx512", "avx2", "baseline")  # best first
 DTYPES = (torch.float32, torch.float64, torch.bfloat16)
@@ -54,6 +55,8 @@ def unavailable(*tensors: torch.Tensor | None) -> str | None:
     status = native_status()
     if status.isa is None:
         return f"no kernels are loaded: {status.reason}"
+    if torch.onnx.is_in_onnx_export():
+        return "the graph is for ONNX, which has operators of its own"
     if torch._C._functorch.maybe_current_level() is not None:
         return "a transform of torch.func is active"
     if forward_ad._current_level >= 0:
@@ -65,9 +68,22 @@ def unavailable(*tensors: torch.Tensor | None) -> str | None:
             return f"the device is {tensor.device.type}"
         if tensor.dtype not in DTYPES:
             return f"the dtype is {tensor.dtype}"
-    if torch.is_autocast_enabled("cpu"):
-        return "autocast is on"
     return None
+
+
+def call(operator: Any, function: type[Function], *arguments: Any) -> Any:
+    """Call a registered operator in the cheapest way that keeps its gradient, that of `function`.
+
+    The gradient of a registered operator costs several microseconds even where none is wanted.
+    """
+    if torch.compiler.is_compiling():
+        return operator(*arguments)
+    if torch.is_grad_enabled() and any(
+        isinstance(x, torch.Tensor) and x.requires_grad for x in arguments
+    ):
+        return function.apply(*arguments)
+    with torch._C._AutoDispatchBelowAutograd():
+        return operator(*arguments)
 
 
 @functools.cache

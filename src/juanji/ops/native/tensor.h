@@ -91,10 +91,11 @@ inline Tensor empty(int64_t batch, int64_t channels, const Triple& size, int64_t
   if (!innermost) strides[1] = step, step *= channels > 1 ? channels : 1;
   strides[0] = step;
   AtenTensorHandle handle;
-  STABLE_TORCH_ERROR_CODE_CHECK(aoti_torch_empty_strided(
+  const auto failed = aoti_torch_empty_strided(
       2 + axes, shape.data(), strides.data(),
       torch::stable::detail::to<int32_t>(torch::stable::detail::from(dtype)),
-      aoti_torch_device_type_cpu(), 0, &handle));
+      aoti_torch_device_type_cpu(), 0, &handle);
+  STD_TORCH_CHECK(!failed, "not enough memory for an output of ", step * batch, " elements");
   return Tensor(handle);
 }
 
