@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from ..bind import bind
 from ..ops import check
-from ..ops.conv import conv
+from ..ops.conv import conv, conv_spec
+from ..ops.memory import memory_checked
+from ..ops.shuffle.op import convolve
 from ..spec import Padding, Size
 from .shuffled import shuffle
 from .weights import compose, factorize, require_shape, ungroup
 
 
+@memory_checked
 def interleaved_group_conv(
     input: Tensor,
     primary_weight: Tensor,
@@ -75,10 +79,10 @@ def interleaved_group_conv(
         "(C_out, C_mid / secondary_groups, 1, ...)",
     )  # fmt: skip
     output = conv(input, primary_weight, None, stride, padding, dilation, primary_groups)
-    dim = output.ndim - primary_weight.ndim + 1
-    output = shuffle(output, primary_groups, dim)
-    output = conv(output, secondary_weight, bias, groups=secondary_groups)
-    return shuffle(output, out_channels // primary_groups, dim)
+    spec = conv_spec(secondary_weight, bias, 1, 0, 1, secondary_groups)
+    bound = bind(spec, output.shape[-len(ones) :])
+    back = out_channels // primary_groups
+    return convolve(output, secondary_weight, bias, bound, before=primary_groups, after=back)
 
 
 def check_groups(primary: int, secondary: int, middle: int, out_channels: int) -> None:

@@ -1,62 +1,22 @@
-"""Channel shuffle, and the grouped convolution that it follows."""
+"""The grouped convolution with a channel shuffle behind it."""
 
 from __future__ import annotations
 
-import torch.nn.functional as torch_functional
 from torch import Tensor
 
-from ..ops import layout
-from ..ops.conv import conv
+from ..bind import bind
+from ..ops import check
+from ..ops.conv import conv_spec
 from ..ops.memory import memory_checked
+from ..ops.shuffle import channel_shuffle, shuffle
+from ..ops.shuffle.op import convolve
 from ..spec import Padding, Size
 from .weights import ungroup
 
+__all__ = ["channel_shuffle", "dense_weight", "shuffle", "shuffled_group_conv"]
+
 
 @memory_checked
-def channel_shuffle(input: Tensor, groups: int) -> Tensor:
-    """Deal the channels of each group out to all groups, like cards.
-
-    Seen as a (groups, C / groups) table, the channels are read column by column: channel
-    g * C / groups + i goes to i * groups + g. `channel_shuffle(_, C // groups)` undoes it.
-
-    Args:
-        input: (N, C, *spatial) with any number of spatial axes, none too. Dimension 1 is the
-            channels: unbatched input cannot be told from batched and needs `unsqueeze(0)`.
-        groups: how many groups the channels stand in; divides C.
-
-    Returns:
-        the input's shape and memory format.
-
-    Raises:
-        ValueError: groups do not divide the channels, or there is no dimension 1.
-
-    Source: Zhang et al., "ShuffleNet", 2018, arXiv:1707.01083.
-
-    >>> import torch
-    >>> channel_shuffle(torch.arange(6).view(1, 6), groups=2)
-    tensor([[0, 3, 1, 4, 2, 5]])
-    """
-    if input.ndim < 2:
-        raise ValueError(f"input must have shape (N, C, *spatial), got {tuple(input.shape)}")
-    if groups < 1 or input.shape[1] % groups:
-        raise ValueError(
-            f"groups must be at least 1 and divide the channels, got {groups} "
-            f"for {input.shape[1]} channels"
-        )
-    return shuffle(input, groups, dim=1)
-
-
-def shuffle(input: Tensor, groups: int, dim: int) -> Tensor:
-    """Shuffle dimension 0 or 1."""
-    if dim == 0:
-        return shuffle(input.unsqueeze(0), groups, dim=1).squeeze(0)
-    if input.ndim == 2:  # torch wants a third dimension
-        return shuffle(input.unsqueeze(2), groups, dim=1).squeeze(2)
-    shuffled = torch_functional.channel_shuffle(input, groups)
-    # torch keeps channels last itself, but says otherwise where there is no data
-    return layout.follow(shuffled, input, input.ndim - 2)
-
-
 def shuffled_group_conv(
     input: Tensor,
     weight: Tensor,
@@ -91,8 +51,10 @@ def shuffled_group_conv(
     >>> shuffled_group_conv(x, torch.eye(2).repeat(2, 1).unsqueeze(2), groups=2).flatten()
     tensor([1., 3., 2., 4.])
     """
-    output = conv(input, weight, bias, stride, padding, dilation, groups)
-    return shuffle(output, groups, dim=output.ndim - weight.ndim + 1)
+    check.same_kind(input=input, weight=weight, bias=bias)
+    spec = conv_spec(weight, bias, stride, padding, dilation, groups)
+    size = check.spatial_size(tuple(input.shape), len(spec.windows), spec.in_channels)
+    return convolve(input, weight, bias, bind(spec, size), before=1, after=groups)
 
 
 def dense_weight(weight: Tensor, groups: int) -> Tensor:

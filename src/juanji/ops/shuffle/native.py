@@ -1,0 +1,199 @@
+"""The native kernels of `cpu.cpp`: when they apply, and their gradients.
+
+A shuffle is undone by another, and the adjoint of a 1x1 convolution between two shuffles is one
+between the shuffles that undo them. So two operators and the gradient of the weight are enough for
+derivatives of any order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+
+from ...bind import Bound
+from ...spec import Conv
+from .. import layout
+from ..native import call, native_status, unavailable
+
+MOST_CHANNELS = 16384  # of the output: those of a few positions wait in a cache
+
+
+def shuffle_declines(input: Tensor, groups: int) -> str | None:
+    """Say why the kernel does not shuffle this tensor, or None if it does; any dtype will do."""
+    if (reason := unavailable()) is not None:
+        return reason
+    if input.device.type != "cpu" or input.layout != torch.strided:
+        return f"the tensor is {input.layout} on {input.device.type}"
+    return None
+
+
+def shuffle(input: Tensor, groups: int) -> Tensor:
+    """Shuffle dimension 1."""
+    output: Tensor = _call("channel_shuffle", input, groups)
+    return output
+
+
+def declines(
+    input: Tensor, weight: Tensor, bias: Tensor | None, bound: Bound, before: int, after: int
+) -> str | None:
+    """Say why the kernel does not take this convolution, or None if it does."""
+    spec, axes = bound.spec, bound.axes
+    assert isinstance(spec, Conv)
+    if (reason := unavailable(input, weight, bias)) is not None:
+        return reason
+    if not 1 <= len(axes) <= 3:
+        return f"{len(axes)} spatial axes (it takes 1 to 3)"
+    if any(axis.kernel > 1 for axis in axes):
+        return f"the kernel is {' x '.join(str(axis.kernel) for axis in axes)} (it takes one tap)"
+    if any(axis.stride > 1 or axis.pad_low or axis.pad_high for axis in axes):
+        return "there is a stride or a padding"
+    if spec.groups == 1:
+        return "there is one group"
+    if not (spec.in_channels and spec.out_channels):
+        return "there are no channels"
+    if spec.out_channels > MOST_CHANNELS:
+        return f"{spec.out_channels} output channels (it takes up to {MOST_CHANNELS})"
+    return None
+
+
+def convolve(
+    input: Tensor, weight: Tensor, bias: Tensor | None, bound: Bound, before: int, after: int
+) -> Tensor:
+    """Shuffle, convolve with one tap, shuffle; shapes as in `juanji.functional.conv`."""
+    if input.ndim < weight.ndim:
+        return convolve(input.unsqueeze(0), weight, bias, bound, before, after).squeeze(0)
+    assert isinstance(bound.spec, Conv)
+    innermost = layout.channels_innermost(input, input.ndim - 2)
+    output: Tensor = _call(
+        "pointwise_conv", input, weight, bias, bound.spec.groups, before, after, False, innermost
+    )
+    return output
+
+
+def _call(name: str, *arguments: Any) -> Any:
+    return call(*OPERATORS[name], *arguments)
+
+
+class Shuffle(Function):
+    """(N, C, *spatial) -> the same, dimension 1 shuffled."""
+
+    @staticmethod
+    def forward(*arguments: Any) -> Any:
+        return _call("channel_shuffle", *arguments)  # without gradient here
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        input, groups = inputs
+        ctx.groups = input.shape[1] // groups if input.shape[1] else 1
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        return _call("channel_shuffle", gradient, ctx.groups), None
+
+
+class Pointwise(Function):
+    """(N, C, *spatial), (F, C / groups, 1, ...) -> (N, F, *spatial), between two shuffles.
+
+    Transposed: (N, F, *spatial), with the same weight -> (N, C, *spatial).
+    """
+
+    @staticmethod
+    def forward(*arguments: Any) -> Any:
+        return _call("pointwise_conv", *arguments)  # without gradient here
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        input, weight, _, ctx.groups, before, after, ctx.transposed, _ = inputs
+        ctx.shuffles = before, after
+        ctx.undone = output.shape[1] // after, input.shape[1] // before
+        ctx.save_for_backward(input, weight)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        input, weight = ctx.saved_tensors
+        wanted = ctx.needs_input_grad
+        to_input = to_weight = to_bias = None
+        if wanted[0]:
+            to_input = _call(
+                "pointwise_conv", gradient, weight, None, ctx.groups, *ctx.undone,
+                not ctx.transposed, layout.channels_innermost(input, input.ndim - 2),
+            )  # fmt: skip
+        if wanted[1] and ctx.transposed:
+            to_weight = _call(
+                "pointwise_conv_weight_gradient", input, gradient, ctx.groups, *ctx.undone
+            )
+        elif wanted[1]:
+            to_weight = _call(
+                "pointwise_conv_weight_gradient", gradient, input, ctx.groups, *ctx.shuffles
+            )
+        if wanted[2]:
+            shuffled = gradient.sum((0, *range(2, gradient.ndim)))
+            to_bias = shuffled.unflatten(0, (ctx.undone[0], -1)).T.flatten()
+        return to_input, to_weight, to_bias, None, None, None, None, None
+
+
+class WeightGradient(Function):
+    """(N, F, *spatial), (N, C, *spatial) -> (F, C / groups, 1, ...)."""
+
+    @staticmethod
+    def forward(*arguments: Any) -> Any:
+        return _call("pointwise_conv_weight_gradient", *arguments)  # without gradient here
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        gradient, input, ctx.groups, before, after = inputs
+        ctx.shuffles = before, after
+        ctx.undone = gradient.shape[1] // after, input.shape[1] // before
+        ctx.save_for_backward(gradient, input)
+
+    @staticmethod
+    def backward(ctx: Any, cotangent: Tensor) -> tuple[Tensor | None, ...]:
+        gradient, input = ctx.saved_tensors
+        to_gradient = to_input = None
+        if ctx.needs_input_grad[0]:
+            to_gradient = _call(
+                "pointwise_conv", input, cotangent, None, ctx.groups, *ctx.shuffles, False,
+                layout.channels_innermost(gradient, gradient.ndim - 2),
+            )  # fmt: skip
+        if ctx.needs_input_grad[1]:
+            to_input = _call(
+                "pointwise_conv", gradient, cotangent, None, ctx.groups, *ctx.undone, True,
+                layout.channels_innermost(input, input.ndim - 2),
+            )  # fmt: skip
+        return to_gradient, to_input, None, None, None
+
+
+def _shuffle_fake(input, groups):  # type: ignore[no-untyped-def]
+    return layout.empty(input, input.shape, layout.channels_innermost(input, input.ndim - 2))
+
+
+def _pointwise_fake(input, weight, bias, groups, before, after, transposed, innermost):  # type: ignore[no-untyped-def]
+    channels = weight.shape[1] * groups if transposed else weight.shape[0]
+    return layout.empty(input, (input.shape[0], channels, *input.shape[2:]), innermost)
+
+
+def _weight_gradient_fake(gradient, input, groups, before, after):  # type: ignore[no-untyped-def]
+    ones = (1,) * (input.ndim - 2)
+    return input.new_empty((gradient.shape[1], input.shape[1] // groups, *ones))
+
+
+OPERATORS: dict[str, tuple[Any, type[Function]]] = {}
+
+
+def _register(name: str, function: type[Function], fake: Callable[..., Any]) -> None:
+    """Give an operator of the loaded library its shapes and its gradient."""
+    OPERATORS[name] = getattr(torch.ops.juanji, name).default, function
+    torch.library.register_fake(f"juanji::{name}", fake)
+    torch.library.register_autograd(
+        f"juanji::{name}", function.backward, setup_context=function.setup_context
+    )
+
+
+if native_status().isa is not None:
+    _register("channel_shuffle", Shuffle, _shuffle_fake)
+    _register("pointwise_conv", Pointwise, _pointwise_fake)
+    _register("pointwise_conv_weight_gradient", WeightGradient, _weight_gradient_fake)

@@ -1,0 +1,219 @@
+// Grouped 1x1 convolution between two shuffles, in both layouts.
+#pragma once
+
+#include "cells.h"
+#include "product.h"
+#include "transpose.h"
+
+namespace juanji {
+namespace {
+
+// The product of one call: `inputs` and `outputs` channels in each group, the channels' places
+// counted in channels of the tensors.
+struct Product {
+  int64_t groups, inputs, outputs;
+  Ints from, to;
+};
+
+// As bytes of a thread's own block stay in the first cache.
+constexpr int64_t block_bytes = 16384;
+
+// The weight and the bias of one call as they are given.
+template <class S>
+struct Weights {
+  const S* weight;
+  int64_t group_step, output_step, input_step;
+  const S* bias;  // or null
+  int64_t bias_step;
+
+  Compute<S> at(int64_t g, int64_t o, int64_t i) const {
+    return widen(weight[g * group_step + o * output_step + i * input_step]);
+  }
+  Compute<S> added(int64_t channel) const {
+    return bias ? widen(bias[channel * bias_step]) : Compute<S>(0);
+  }
+};
+
+// The weights as `row_tile` reads them: (groups, panel, depth, lanes of the panel), where a panel
+// is `row_vectors` vectors of output channels; and the bias as (groups, lanes of all panels).
+template <class S>
+struct Panels {
+  using A = Compute<S>;
+  static constexpr int64_t width = row_vectors * lanes<A>;
+  int64_t count;  // in a group
+  std::vector<A> weight, bias;
+
+  Panels(const Product& product, const Weights<S>& given)
+      : count((product.outputs + width - 1) / width),
+        weight(size_t(product.groups * count * product.inputs * width)),
+        bias(size_t(product.groups * count * width)) {
+    for (int64_t g = 0; g < product.groups; ++g)
+      for (int64_t o = 0; o < product.outputs; ++o) {
+        int64_t panel = g * count + o / width;
+        bias[panel * width + o % width] = given.added(g * product.outputs + o);
+        A* to = weight.data() + panel * product.inputs * width + o % width;
+        for (int64_t i = 0; i < product.inputs; ++i) to[i * width] = given.at(g, o, i);
+      }
+  }
+};
+
+template <class S>
+inline constexpr bool widened = sizeof(S) < sizeof(Compute<S>);
+
+// The channels of a position as they are computed in: where they stand, or widened into `buffer`.
+template <class S>
+const Compute<S>* computed(const S* from, int64_t step, int64_t channels, Compute<S>* buffer) {
+  if constexpr (widened<S>) {
+    for (int64_t c = 0; c < channels; ++c) buffer[c] = widen(from[c * step]);
+    return buffer;
+  } else {
+    return from;
+  }
+}
+
+// Tiles jump from row to row, which the processor does not foresee: fetches the rows of the positions
+// that the next block reads. Inlined, because a call that only prefetches is dropped by GCC.
+template <class S>
+[[gnu::always_inline]] inline void prefetch_rows(const S* data, const Cells& cells, int64_t first, int64_t count,
+                   int64_t channels) {
+  for (int64_t p = first; p < std::min(first + count, cells.count); ++p)
+    for (int64_t c = 0; c < channels; c += 64 / int64_t(sizeof(S)))
+      __builtin_prefetch(data + cells[p] + c);
+}
+
+// Any strides of the input: a position is a pointer. The results of a few positions wait in the
+// first cache, and are written with their channels shuffled.
+template <class S>
+void multiply_rows(const Product& product, const Weights<S>& weights, const Tensor& input,
+                   Tensor& output, int64_t after) {
+  using A = Compute<S>;
+  constexpr int64_t width = Panels<S>::width;
+  Panels<S> panels(product, weights);
+  int64_t channels = product.groups * product.outputs;
+  Cells cells = cells_of(input, true), targets = cells_of(output, true);
+  bool innermost = output.stride(1) == 1 && (targets.size.size() < 2);
+  bool direct = innermost && (after == 1 || after == channels);
+  int64_t in_channels = product.groups * product.inputs, channel_step = input.stride(1);
+  Ints from(product.from);
+  if (!widened<S>)
+    for (int64_t& channel : from) channel *= channel_step;
+  int64_t positions = std::clamp<int64_t>(block_bytes / 2 / (channels * int64_t(sizeof(S))) /
+                                              row_positions, 1, 16) * row_positions;
+  int64_t blocks = (cells.count + positions - 1) / positions;
+  const S* data = static_cast<const S*>(input.data_ptr());
+  S* result = static_cast<S*>(output.data_ptr());
+  Row<Bits<S>> shuffle = row_shuffle<Bits<S>>(after, channels / after);
+
+  parallel(blocks, [&](int64_t begin, int64_t end) {
+    std::vector<S> waiting(direct ? 0 : size_t(positions * channels));
+    std::vector<A> wide(widened<S> ? size_t(positions * in_channels) : 0);
+    std::vector<const A*> position(positions);
+    for (int64_t block = begin; block < end; ++block) {
+      int64_t first = block * positions, count = std::min(positions, cells.count - first);
+      if (channel_step == 1) prefetch_rows(data, cells, first + positions, positions, in_channels);
+      for (int64_t p = 0; p < count; ++p)
+        position[p] = computed(data + cells[first + p], channel_step, in_channels,
+                               wide.data() + p * in_channels);
+      S* to = direct ? result + first * channels : waiting.data();
+      for (int64_t panel = 0; panel < product.groups * panels.count; ++panel) {
+        int64_t g = panel / panels.count, o = panel % panels.count * width;
+        int64_t outputs = std::min(width, product.outputs - o);
+        auto tile = [&]<int at_once, int vectors>(int64_t p) {
+          row_tile<S, at_once, vectors>(
+              position.data() + p, from.data() + g * product.inputs, product.inputs,
+              panels.weight.data() + panel * product.inputs * width,
+              panels.bias.data() + panel * width,
+              to + p * channels + g * product.outputs + o, channels, outputs);
+        };
+        auto walk = [&]<int vectors>() {
+          if (count < row_positions)
+            for (int64_t p = 0; p < count; ++p) tile.template operator()<1, vectors>(p);
+          else  // the last tile overlaps the one before
+            for (int64_t p = 0; p < count; p += row_positions)
+              tile.template operator()<row_positions, vectors>(std::min(p, count - row_positions));
+        };
+        if (outputs > lanes<A>)
+          walk.template operator()<row_vectors>();
+        else
+          walk.template operator()<1>();
+      }
+      if (direct) continue;
+      for (int64_t p = 0; p < count; ++p) {
+        const S* row = waiting.data() + p * channels;
+        if (innermost) {
+          shuffle(reinterpret_cast<const Bits<S>*>(row),
+                  reinterpret_cast<Bits<S>*>(result + (first + p) * channels), after,
+                  channels / after);
+        } else {
+          S* cell = result + targets[first + p];
+          for (int64_t c = 0; c < channels; ++c) cell[product.to[c] * output.stride(1)] = row[c];
+        }
+      }
+    }
+  });
+}
+
+// Planes of one vector at least that lie in one piece, in input and output: an output channel is
+// convolved into its place.
+template <class S>
+void multiply_planes(const Product& product, const Weights<S>& weights, const Tensor& input,
+                     Tensor& output) {
+  using A = Compute<S>;
+  constexpr int64_t width = plane_vectors * lanes<A>;
+  int64_t channels = product.groups * product.outputs, inputs = product.inputs;
+  int64_t size = cells_of(output, false).count;
+  int64_t at_once = product.outputs < plane_channels ? 1 : plane_channels;
+  int64_t tiles = (product.outputs + at_once - 1) / at_once;
+  Ints planes(product.from);
+  for (int64_t& channel : planes) channel *= input.stride(1);
+
+  // (groups, tile, depth, channels of the tile); the last tile overlaps the one before
+  auto first_of = [&](int64_t tile) { return std::min(tile * at_once, product.outputs - at_once); };
+  std::vector<A> packed(size_t(product.groups * tiles * inputs * at_once)), bias(channels);
+  for (int64_t tile = 0; tile < product.groups * tiles; ++tile)
+    for (int64_t o = 0; o < at_once; ++o) {
+      int64_t g = tile / tiles, row = first_of(tile % tiles) + o;
+      bias[g * product.outputs + row] = weights.added(g * product.outputs + row);
+      A* to = packed.data() + tile * inputs * at_once + o;
+      for (int64_t i = 0; i < inputs; ++i) to[i * at_once] = weights.at(g, row, i);
+    }
+
+  int64_t block = std::max<int64_t>(block_bytes / (inputs * int64_t(sizeof(S)) * width), 1) * width;
+  int64_t blocks = std::max<int64_t>(size / block, 1);  // the last one takes the rest
+  int64_t batch_step = input.stride(0);
+  const S* data = static_cast<const S*>(input.data_ptr());
+  S* result = static_cast<S*>(output.data_ptr());
+  parallel(input.size(0) * product.groups * blocks, [&](int64_t begin, int64_t end) {
+    for (int64_t task = begin; task < end; ++task) {
+      int64_t n = task / blocks / product.groups, g = task / blocks % product.groups;
+      int64_t first = task % blocks * block;
+      int64_t last = task % blocks == blocks - 1 ? size : first + block;
+      for (int64_t tile = 0; tile < tiles; ++tile) {
+        int64_t row = g * product.outputs + first_of(tile);
+        S* to[plane_channels];
+        for (int64_t o = 0; o < at_once; ++o)
+          to[o] = result + (n * channels + product.to[row + o]) * size;
+        auto multiply = [&]<int outputs, int vectors>(int64_t position) {
+          plane_tile<S, outputs, vectors>(
+              data + n * batch_step, planes.data() + g * inputs, inputs,
+              packed.data() + (g * tiles + tile) * inputs * at_once, bias.data() + row, to,
+              position);
+        };
+        auto walk = [&]<int outputs>() {
+          int64_t position = first;
+          for (; position + width <= last; position += width)
+            multiply.template operator()<outputs, plane_vectors>(position);
+          for (; position < last; position += lanes<A>)  // the last one overlaps
+            multiply.template operator()<outputs, 1>(std::min(position, last - lanes<A>));
+        };
+        if (at_once == 1)
+          walk.template operator()<1>();
+        else
+          walk.template operator()<plane_channels>();
+      }
+    }
+  });
+}
+
+}  // namespace
+}  // namespace juanji
