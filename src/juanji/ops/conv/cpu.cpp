@@ -17,66 +17,93 @@ struct Problem {
   int64_t out_channels() const { return groups * outputs; }
 
   // Groups that a panel of planes holds: enough to be worth a task, and where channels lie side by
-  // side in memory, a cache line of them.
-  int64_t bundle(int64_t block) const {
+  // side in memory, two cache lines of them.
+  template <class A>
+  int64_t bundle() const {
+    constexpr int64_t most = 128 / sizeof(A);
     bool side_by_side = x.channel_stride == 1 || out.channel_stride == 1;
-    int64_t wanted = side_by_side ? block / std::min(inputs, outputs) : 2048 / out.cells();
-    return std::clamp<int64_t>(std::min(wanted, block), 1, groups);
+    int64_t wanted = side_by_side ? most / std::min(inputs, outputs) : 2048 / out.cells();
+    return std::clamp<int64_t>(std::min(wanted, most), 1, groups);
+  }
+
+  // Bytes of the weights of an output channel.
+  template <class A>
+  int64_t weight_bytes() const {
+    return weight.cells() * inputs * int64_t(sizeof(A));
+  }
+
+  // Whether all channels of a cell are computed together, from where they lie: a walk through
+  // memory in its order, if the weights of all stay in the first-level cache. Cells far apart would
+  // drive each other out of it; hence panels for the others.
+  template <class A>
+  bool whole_cells() const {
+    return !planes && weight_bytes<A>() * out_channels() <= 10 << 10;
+  }
+
+  // Output channels that are computed together: whole groups and vectors; a cache line, or more
+  // where there are few weights.
+  template <class A>
+  int64_t unit_channels() const {
+    const int64_t step = std::lcm<int64_t>(outputs, 64 / sizeof(A));
+    if (whole_cells<A>()) return (out_channels() + step - 1) / step * step;
+    return std::max<int64_t>((4 << 10) / weight_bytes<A>() / step, 1) * step;
+  }
+
+  // Input channels of a panel.
+  template <class A>
+  int64_t panel_channels() const {
+    return planes ? bundle<A>() * inputs : unit_channels<A>() / outputs * inputs;
   }
 };
-
-// Calls `run(begin, count)` on parts of [begin, end) of at most `most`, as even as can be.
-template <class Run>
-void in_chunks(int64_t begin, int64_t end, int64_t most, Run run) {
-  const int64_t total = end - begin, chunks = (total + most - 1) / most;
-  for (int64_t chunk = 0; chunk < chunks; ++chunk) {
-    int64_t from = begin + chunk * total / chunks;
-    run(from, begin + (chunk + 1) * total / chunks - from);
-  }
-}
 
 // The tiles of a part, once for every element of the batch. Offsets of the panel are in bytes.
 struct Work {
   Part part;
-  bool direct;  // the panel is the input itself
+  int64_t index;  // of the part among those of the problem
+  bool direct;    // the panel is the input itself
   Tiling cut;
   Tile tile;
   Panel panel;
-  int axis;      // along which positions are stacked
-  int64_t step;  // bytes between the cells of positions that are neighbours in a stack
-  Runs runs;     // taps: input channels outermost, then depth, height, width
+  int axis;        // along which positions are stacked,
+  int64_t stride;  // this many apart
+  int64_t step;    // bytes between the cells of neighbours in a stack
+  Runs runs;
 
   template <class A>
-  Work(const Problem& problem, const Part& part, bool direct, A)
+  Work(const Problem& problem, const Part& part, int64_t index, bool direct, A)
       : part(part),
+        index(index),
         direct(direct),
-        cut(tiling(part, problem.planes, lanes<A>, cells<A>(problem))),
+        cut(tiling(part, problem.planes, lanes<A>,
+                   panel_bytes / (problem.panel_channels<A>() * int64_t(sizeof(A))))),
         tile(tile_of(part, cut.length, problem.planes, lanes<A>)),
         panel(direct ? Panel(tile, problem.x)
-                     : Panel(tile, problem.planes ? problem.bundle(block<A>) * problem.inputs : 1,
-                             problem.planes, block<A>)),
-        axis(stack_axis(lanes<A>)),
-        step(in_step(axis) * (problem.planes && axis == 2 ? lanes<A> : 1) * sizeof(A)),
-        runs(panel.tap_offsets(part, tile, problem.inputs, sizeof(A)), step) {}
+                     : Panel(tile, problem.panel_channels<A>(), problem.planes)),
+        axis(stack_axis(problem, lanes<A>)),
+        stride(stack_stride(problem, lanes<A>)),
+        step(in_step(axis) * stride * sizeof(A)),
+        runs(panel.tap_offsets(part, tile, sizeof(A)), step) {}
 
   // The longer one of the last two; of planes, the width counts in vectors.
-  int stack_axis(int64_t lane_count) const {
-    const int64_t width = panel.residue_step ? (tile.length[2] + lane_count - 1) / lane_count
-                                             : tile.length[2];
-    return tile.length[1] > width ? 1 : 2;
+  static int stack_axis(const Problem& problem, int64_t lane_count) {
+    const Triple& size = problem.out.size;
+    return size[1] > (problem.planes ? (size[2] + lane_count - 1) / lane_count : size[2]) ? 1 : 2;
+  }
+
+  // So that taps slide from one position to the next: their distance, if it is one of outputs.
+  int64_t stack_stride(const Problem& problem, int64_t lane_count) const {
+    if (problem.planes && axis == 2) return lane_count;
+    const std::vector<Tap>& taps = part[axis].taps;
+    const int64_t apart = taps.size() > 1 ? std::abs(taps[1].offset - taps[0].offset) : 0;
+    return apart > part[axis].advance && apart % part[axis].advance == 0
+               ? apart / part[axis].advance
+               : 1;
   }
 
   // Cells between the inputs of neighbouring outputs.
   int64_t in_step(int along) const {
     if (along == 2 && panel.residue_step) return 1;  // residues are apart
     return part[along].advance / tile.lattice[along] * panel.step[along];
-  }
-
-  // What a panel of a tile may hold, for each channel or block.
-  template <class A>
-  static int64_t cells(const Problem& problem) {
-    int64_t cell = problem.planes ? problem.bundle(block<A>) * problem.inputs * sizeof(A) : 64;
-    return panel_bytes / cell;
   }
 
   Triple start(int64_t index) const {
@@ -92,25 +119,44 @@ struct Work {
   }
 };
 
-// Whether channels can be read where they are, a block of them at a time, in numbers of this kind.
+// Whether cells can be read where they are: they hold what is computed in, whole vectors of it.
 template <class S>
 bool in_place(const Problem& problem) {
-  return !problem.planes && problem.outputs == 1 && std::is_same_v<S, Compute<S>> &&
-         problem.out_channels() % block<S> == 0;
+  return problem.whole_cells<Compute<S>>() && std::is_same_v<S, Compute<S>> &&
+         problem.x.channels % lanes<S> == 0 && problem.out_channels() % lanes<S> == 0;
 }
 
 template <class S>
 std::vector<Work> works(const Problem& problem) {
   std::vector<Work> made;
+  int64_t index = 0;
   for (const Part& whole : parts(problem.axes, problem.backward)) {
     std::vector<Part> cut;
     if (in_place<S>(problem)) cut = around_inside(whole, problem.x.size);
     const bool direct = !cut.empty();
     if (!direct) cut = {whole};
     for (const Part& part : cut)
-      made.emplace_back(problem, part, direct && &part == &cut[0], Compute<S>{});
+      made.emplace_back(problem, part, index, direct && &part == &cut[0], Compute<S>{});
+    ++index;
   }
   return made;
+}
+
+// The first cell of a tile, in the input itself or in a panel that is filled with it.
+template <class S>
+const Compute<S>* fill_or_find(const Work& work, const View& x, int64_t n, int64_t channel,
+                               const Triple& start, std::vector<Compute<S>>& panel) {
+  if constexpr (std::is_same_v<S, Compute<S>>)
+    if (work.direct) {
+      const S* cell = x.at<S>(n, channel);
+      for (int axis = 0; axis < 3; ++axis)
+        cell += work.part[axis].origin(start[axis]) * x.stride[axis];
+      return cell;
+    }
+  panel.resize(work.panel.cells);
+  fill_channels<S>(panel.data(), x, n, channel, work.part, work.tile, work.panel, start,
+                   work.tile.slots[2]);
+  return panel.data();
 }
 
 // Some neighbouring positions of a tile.
@@ -140,7 +186,7 @@ struct Stacks {
     }
     const int along = work.axis, across = 3 - along;
     const Triple stride{1, 1, vector};
-    out_step = to_step[along] * stride[along], source_step = source_at[along] * stride[along];
+    out_step = to_step[along] * work.stride, source_step = source_at[along] * work.stride;
     auto add = [&](const Triple& from, int64_t count, int64_t columns) {
       Stack stack{0, 0, 0, count, columns};
       for (int axis = 0; axis < 3; ++axis) {
@@ -150,46 +196,61 @@ struct Stacks {
       }
       all.push_back(stack);
     };
+    // A last vector may compute again what the one before it did, but sums must not count it twice.
+    const bool overlap = !source && length[2] > vector;
     const int64_t tail = length[2] % vector;
     for (int64_t d = 0; d < length[0]; ++d)
       for (int64_t a = 0; a < length[across]; a += stride[across]) {
         Triple from{d, a, a};
         const int64_t whole = along == 2 ? length[2] - tail : length[1];
         const int64_t columns = along == 1 ? std::min(vector, length[2] - a) : vector;
-        in_chunks(0, whole / stride[along], most, [&](int64_t first, int64_t count) {
-          from[along] = first * stride[along];
-          add(from, count, columns);
-        });
-        if (along == 2 && tail) from[2] = length[2] - tail, add(from, 1, tail);
+        if (overlap && columns < vector) from[2] = length[2] - vector;
+        // Of planes along the width, neighbours are vectors; otherwise they may be some apart.
+        const int64_t phases = stride[along] == work.stride ? 1 : work.stride;
+        for (int64_t phase = 0; phase < phases; ++phase) {
+          int64_t left = (whole - phase + work.stride - 1) / work.stride;
+          if (stride[along] == work.stride) left = whole / work.stride;
+          from[along] = phase;
+          while (left > 0) {
+            const int64_t pieces = (left + most - 1) / most, count = (left + pieces - 1) / pieces;
+            add(from, count, overlap ? vector : columns);
+            from[along] += count * work.stride, left -= count;
+          }
+        }
+        if (along == 2 && tail) {
+          from[2] = length[2] - (overlap ? vector : tail);
+          add(from, 1, overlap ? vector : tail);
+        }
       }
   }
 };
 
-// Tasks are (unit, work, batch, tile), unit outermost, so that a thread seldom packs weights anew.
+// The tiles of all works, for every unit and element of the batch. Large maps are walked through in
+// the order of memory, units innermost; for small ones, packing weights again would cost more.
 struct Tasks {
   const std::vector<Work>& works;
-  int64_t units, batch, per_unit = 0;
+  int64_t units, batch, tiles = 0;
+  bool units_innermost;
 
-  Tasks(const std::vector<Work>& works, int64_t units, int64_t batch)
-      : works(works), units(units), batch(batch) {
-    for (const Work& work : works) per_unit += batch * work.cut.tiles();
+  Tasks(const std::vector<Work>& works, int64_t units, int64_t batch, bool units_innermost)
+      : works(works), units(units), batch(batch), units_innermost(units_innermost) {
+    for (const Work& work : works) tiles += work.cut.tiles();
   }
-  int64_t count() const { return units * per_unit; }
+  int64_t count() const { return units * batch * tiles; }
   struct Task {
     int64_t unit, work, n, tile;
   };
   Task operator[](int64_t index) const {
-    Task task{index / per_unit, 0, 0, 0};
-    int64_t rest = index % per_unit;
-    while (rest >= batch * works[task.work].cut.tiles())
-      rest -= batch * works[task.work++].cut.tiles();
-    task.n = rest / works[task.work].cut.tiles();
-    task.tile = rest % works[task.work].cut.tiles();
+    const int64_t outer = units_innermost ? index / units : index;
+    Task task{units_innermost ? index % units : index / (batch * tiles), 0,
+              outer / tiles % batch, outer % tiles};
+    while (task.tile >= works[task.work].cut.tiles())
+      task.tile -= works[task.work++].cut.tiles();
     return task;
   }
   // Multiply-adds of one, about.
   int64_t cost(const Problem& problem) const {
-    int64_t taps = works[0].runs.taps();
+    int64_t taps = works[0].runs.taps() * problem.inputs;
     return problem.out.elements() / std::max<int64_t>(count(), 1) * (taps + 8);
   }
 };
@@ -204,14 +265,15 @@ Compute<S> weight_at(const Problem& problem, int64_t group, int64_t output, int6
   return widen(found[d.k * weight.stride[0] + h.k * weight.stride[1] + w.k * weight.stride[2]]);
 }
 
-// Calls `visit(tap, input, depth, height, width)` in the order of Panel::tap_offsets.
+// Calls `visit(input, tap, depth, height, width)`, taps in the order of Panel::tap_offsets.
 template <class Visit>
 void each_tap(const Part& part, int64_t inputs, Visit visit) {
-  int64_t tap = 0;
-  for (int64_t input = 0; input < inputs; ++input)
+  for (int64_t input = 0; input < inputs; ++input) {
+    int64_t tap = 0;
     for (const Tap& depth : part[0].taps)
       for (const Tap& height : part[1].taps)
-        for (const Tap& width : part[2].taps) visit(tap++, input, depth, height, width);
+        for (const Tap& width : part[2].taps) visit(input, tap++, depth, height, width);
+  }
 }
 
 template <class S>
@@ -227,14 +289,15 @@ inline int64_t corner(const Work& work, const View& out, const Triple& start) {
   return offset;
 }
 
-#include "blocks.h"
+#include "channels.h"
 #include "planes.h"
 #include "weight_gradient.h"
 
 template <class S, template <class> class Arrangement>
 void convolve_with(const Problem& problem, const std::optional<View>& bias) {
   const std::vector<Work> all = works<S>(problem);
-  const Tasks tasks(all, Arrangement<S>(problem, bias).units(), problem.x.batch);
+  const Tasks tasks(all, Arrangement<S>(problem, bias).units(), problem.x.batch,
+                    problem.out.cells() >= 1024);
   parallel(tasks.count(), [&](int64_t begin, int64_t end) {
     Arrangement<S> compute(problem, bias);
     for (int64_t index = begin; index < end; ++index) {
@@ -249,7 +312,7 @@ void convolve(const Problem& problem, const std::optional<View>& bias, ScalarTyp
   for_storage(dtype, [&](auto kind) {
     using S = decltype(kind);
     if (problem.planes) convolve_with<S, Planes>(problem, bias);
-    else convolve_with<S, Blocks>(problem, bias);
+    else convolve_with<S, Channels>(problem, bias);
   });
 }
 
@@ -272,10 +335,12 @@ Axes axes_of(const Triple& fine, const Triple& coarse, const Triple& kernel, con
   return made;
 }
 
-// Whether channels lie side by side on both sides, each with an input of its own.
-bool takes_blocks(const Problem& problem) {
-  return problem.inputs == 1 && problem.x.channel_stride == 1 && problem.out.channel_stride == 1 &&
-         problem.out_channels() > 1;
+bool serves_planes(const Problem& problem, ScalarType dtype) {
+  bool channels = false;
+  for_storage(dtype, [&](auto kind) {
+    channels = Inputs<Compute<decltype(kind)>>::serve(problem);
+  });
+  return !channels;
 }
 
 void check_kind(const char* name, const Tensor& tensor, const Tensor& input) {
@@ -317,7 +382,7 @@ Tensor conv(const Tensor& input, const Tensor& weight, const std::optional<Tenso
                   false};
   Tensor output = empty(x.batch, w.batch, coarse, axes, input.scalar_type(), innermost);
   problem.out = view("output", output);
-  problem.planes = !takes_blocks(problem);
+  problem.planes = serves_planes(problem, input.scalar_type());
   convolve(problem, bias_view(bias, input, w.batch), input.scalar_type());
   return output;
 }
@@ -340,7 +405,7 @@ Tensor conv_input_gradient(const Tensor& gradient, const Tensor& weight,
   Problem problem{g, w, view("output", output), groups, w.batch / groups, w.channels,
                   axes_of(fine, g.size, w.size, stride, padding, dilation, axes), true,
                   false};
-  problem.planes = !takes_blocks(problem);
+  problem.planes = serves_planes(problem, gradient.scalar_type());
   convolve(problem, bias_view(bias, gradient, channels), gradient.scalar_type());
   return output;
 }
@@ -361,7 +426,7 @@ Tensor conv_weight_gradient(const Tensor& gradient, const Tensor& input, const I
   Problem problem{x, view("output", output), g, groups, x.channels / groups, g.channels / groups,
                   axes_of(x.size, g.size, kernel, stride, padding, dilation, axes), false,
                   false};
-  problem.planes = !takes_blocks(problem);
+  problem.planes = serves_planes(problem, input.scalar_type());
   if (problem.weight.elements() > 0) weight_gradient(problem, gradient.scalar_type());
   return output;
 }

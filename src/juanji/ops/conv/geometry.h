@@ -90,6 +90,7 @@ inline Phase between(const Phase& phase, int64_t begin, int64_t end) {
 inline std::vector<Part> around_inside(const Part& part, const Triple& size) {
   std::vector<Part> cut(1);
   Part rest = part;
+  int64_t inside = 1;
   for (int axis = 0; axis < 3; ++axis) {
     const Phase& phase = part[axis];
     if (phase.taps.empty()) return {};
@@ -98,13 +99,14 @@ inline std::vector<Part> around_inside(const Part& part, const Triple& size) {
     const int64_t fits = size[axis] - highest;  // positions j * advance below this
     const int64_t end = std::min(phase.count, fits > 0 ? (fits - 1) / phase.advance + 1 : 0);
     if (2 * (end - begin) < phase.count) return {};
+    inside *= end - begin;
     if (begin > 0) cut.push_back(rest), cut.back()[axis] = between(phase, 0, begin);
     if (end < phase.count)
       cut.push_back(rest), cut.back()[axis] = between(phase, end, phase.count);
     rest[axis] = between(phase, begin, end);
   }
   cut[0] = rest;
-  return cut;
+  return inside < 400 ? std::vector<Part>{} : cut;
 }
 
 // A tile of outputs, and the cells that it reads: `slots` of them along each axis, `lattice` apart,

@@ -15,31 +15,25 @@ inline constexpr int registers = 32;
 inline constexpr int registers = 16;
 #endif
 
-inline constexpr int longest_run = 3;
-
-template <class A>
-inline Vector<A> load_bytes(const char* base, int64_t offset) {
-  return load(reinterpret_cast<const A*>(base + offset));
-}
-
 // Taps in the order in which kernels take them: runs of three, of two, then single ones.
 struct Runs {
-  std::array<int64_t, longest_run + 1> count{};  // of runs, by their length
-  std::vector<int64_t> first;                    // offset of each run
-  std::vector<int64_t> offsets, rank;            // of each tap in this order; of each tap given
+  static constexpr int longest = 3;
+  std::array<int64_t, longest + 1> count{};  // of runs, by their length
+  std::vector<int64_t> first;                // offset of each run
+  std::vector<int64_t> offsets, rank;        // of each tap in this order; of each tap given
 
   Runs(const std::vector<int64_t>& given, int64_t step) : rank(given.size(), -1) {
     std::vector<int64_t> order(given.size());
     std::iota(order.begin(), order.end(), 0);
     std::sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return given[a] < given[b]; });
-    auto find = [&](int64_t offset) -> int64_t {
+    auto find = [&](int64_t offset) -> int64_t {  // a tap there that is in no run yet, or -1
       auto at = std::lower_bound(order.begin(), order.end(), offset,
                                  [&](int64_t tap, int64_t wanted) { return given[tap] < wanted; });
       return at != order.end() && given[*at] == offset && rank[*at] < 0 ? *at : -1;
     };
-    for (int length = longest_run; length > 0; --length)
+    for (int length = step ? longest : 1; length > 0; --length)
       for (int64_t tap : order) {
-        int64_t members[longest_run];
+        int64_t members[longest];
         int found = 0;
         for (; found < length; ++found)
           if ((members[found] = find(given[tap] + found * step)) < 0) break;
@@ -52,127 +46,161 @@ struct Runs {
       }
   }
   int64_t taps() const { return int64_t(offsets.size()); }
+  int64_t highest() const { return *std::max_element(offsets.begin(), offsets.end()); }
 };
 
+// What a vector of cells is.
+enum class Reading {
+  line,      // neighbours along the width; weights are numbers
+  plain,     // channels, each its own output's input; weights are vectors, here and below
+  permuted,  // channels of groups of at most four: every lane gets an input of its group
+  same,      // one channel, the input of all lanes
+};
+
+// The cells of a stack, `inputs` channels of them.
+template <class A>
+struct Cells {
+  const char* x;
+  int64_t step, inputs, input_step;  // bytes; permuted cells have no input_step, but an index
+  const Mask<A>* index;
+};
+
+template <class A, Reading reading>
+inline Vector<A> read(const char* cell, Mask<A> index) {
+  const A* from = reinterpret_cast<const A*>(cell);
+  if constexpr (reading == Reading::same) return splat<A>(*from);
+  else if constexpr (reading == Reading::permuted) return permute_near<A>(load(from), index);
+  else return load(from);
+}
+
 // sums[p] += sum over r < run of weight[r] * cell[p + r]
-template <class A, int positions, int run, bool shared>
-inline void slide_run(Vector<A> (&sums)[positions], const char* cell, int64_t step,
-                      const A* weight, int64_t weight_step) {
+template <class A, Reading reading, int positions, int run>
+inline void slide_run(Vector<A> (&sums)[positions], const char* cell, int64_t step, Mask<A> index,
+                      const A*& weight) {
   Vector<A> w[run];
 #pragma GCC unroll 4
-  for (int r = 0; r < run; ++r)
-    w[r] = shared ? splat<A>(weight[r]) : load(weight + r * weight_step);
+  for (int r = 0; r < run; ++r, weight += reading == Reading::line ? 1 : lanes<A>)
+    w[r] = reading == Reading::line ? splat<A>(*weight) : load(weight);
 #pragma GCC unroll 32
   for (int q = 0; q < positions + run - 1; ++q) {
-    const Vector<A> value = load_bytes<A>(cell, q * step);
+    const Vector<A> value = read<A, reading>(cell + q * step, index);
 #pragma GCC unroll 4
     for (int r = 0; r < run; ++r)
       if (0 <= q - r && q - r < positions) sums[q - r] += w[r] * value;
   }
 }
 
-// out[p * out_step] = bias + sum over taps of weight[tap] * x[p * step + offset[tap]], for one
-// vector of every position. shared: the vector is of positions, its lanes share weights, which are
-// numbers; otherwise it is of channels, and so are the weights, weight_step apart.
-template <class A, int positions, bool shared>
-void slide(const char* x, int64_t step, const Runs& runs, const A* weight, int64_t weight_step,
-           const A* bias, A* out, int64_t out_step) {
+// out[p * out_step] = bias + sum over inputs and taps of weight * cell, for one vector of every
+// position. Weights lie as (input, tap), those of a vector side by side.
+template <class A, Reading reading, int positions>
+void slide(const Cells<A>& cells, const Runs& runs, const A* weight, const A* bias, A* out,
+           int64_t out_step) {
   Vector<A> sums[positions];
 #pragma GCC unroll 32
-  for (int p = 0; p < positions; ++p) sums[p] = shared ? splat<A>(*bias) : load(bias);
-  const int64_t* first = runs.first.data();
-  for (int64_t i = 0; i < runs.count[3]; ++i, weight += 3 * weight_step)
-    slide_run<A, positions, 3, shared>(sums, x + *first++, step, weight, weight_step);
-  for (int64_t i = 0; i < runs.count[2]; ++i, weight += 2 * weight_step)
-    slide_run<A, positions, 2, shared>(sums, x + *first++, step, weight, weight_step);
-  for (int64_t i = 0; i < runs.count[1]; ++i, weight += weight_step)
-    slide_run<A, positions, 1, shared>(sums, x + *first++, step, weight, weight_step);
+  for (int p = 0; p < positions; ++p)
+    sums[p] = reading == Reading::line ? splat<A>(*bias) : load(bias);
+  const int64_t threes = runs.count[3], twos = runs.count[2], ones = runs.count[1];
+  for (int64_t input = 0; input < cells.inputs; ++input) {
+    const char* x = cells.x + input * cells.input_step;
+    Mask<A> index{};
+    if constexpr (reading == Reading::permuted) index = cells.index[input];
+    const int64_t* first = runs.first.data();
+    for (int64_t i = 0; i < threes; ++i)
+      slide_run<A, reading, positions, 3>(sums, x + *first++, cells.step, index, weight);
+    for (int64_t i = 0; i < twos; ++i)
+      slide_run<A, reading, positions, 2>(sums, x + *first++, cells.step, index, weight);
+    for (int64_t i = 0; i < ones; ++i)
+      slide_run<A, reading, positions, 1>(sums, x + *first++, cells.step, index, weight);
+  }
 #pragma GCC unroll 32
   for (int p = 0; p < positions; ++p) store(out + p * out_step, sums[p]);
 }
 
-inline constexpr int most_sliding = registers - longest_run - 3;
+// Height of a stack that fills the registers.
+inline constexpr int full_stack = registers == 32 ? 12 : 10;
 
-template <class A, bool shared, int positions = most_sliding>
-inline void slide_some(int64_t count, const char* x, int64_t step, const Runs& runs,
-                       const A* weight, int64_t weight_step, const A* bias, A* out,
-                       int64_t out_step) {
+template <class A, Reading reading, int positions = full_stack>
+inline void slide_some(int64_t count, const Cells<A>& cells, const Runs& runs, const A* weight,
+                       const A* bias, A* out, int64_t out_step) {
   if constexpr (positions > 1) {
     if (count < positions)
-      return slide_some<A, shared, positions - 1>(count, x, step, runs, weight, weight_step, bias,
-                                                  out, out_step);
+      return slide_some<A, reading, positions - 1>(count, cells, runs, weight, bias, out, out_step);
   }
-  slide<A, positions, shared>(x, step, runs, weight, weight_step, bias, out, out_step);
+  slide<A, reading, positions>(cells, runs, weight, bias, out, out_step);
 }
 
-// The same for some output channels, the rows j, that read the same cells: each vector of cells
-// meets all their weights, and so is loaded once for them.
-// out[p * out_step + j * row_step] = bias[j] + sum over taps of weight[tap][j] * x[...]
+// Lines of cells that several output channels, the rows j, read: loaded once for all of them.
+// out[p * out_step + j * row_step] = bias[j] + sum over inputs and taps of weight[j] * cell
 template <class A, int positions, int rows>
-void accumulate(const char* x, int64_t step, const Runs& runs, const A* weight, const A* bias,
-                A* out, int64_t out_step, int64_t row_step) {
+void accumulate(const Cells<A>& cells, const Runs& runs, const A* weight, const A* bias, A* out,
+                int64_t out_step, int64_t row_step) {
   Vector<A> sums[positions][rows];
 #pragma GCC unroll 16
   for (int p = 0; p < positions; ++p)
 #pragma GCC unroll 16
     for (int j = 0; j < rows; ++j) sums[p][j] = splat<A>(bias[j]);
-  for (const int64_t offset : runs.offsets) {
-    Vector<A> cells[positions];
+  for (int64_t input = 0; input < cells.inputs; ++input)
+    for (const int64_t offset : runs.offsets) {
+      const char* x = cells.x + input * cells.input_step + offset;
+      Vector<A> value[positions];
 #pragma GCC unroll 16
-    for (int p = 0; p < positions; ++p) cells[p] = load_bytes<A>(x + offset, p * step);
+      for (int p = 0; p < positions; ++p) value[p] = read<A, Reading::line>(x + p * cells.step, Mask<A>{});
 #pragma GCC unroll 16
-    for (int j = 0; j < rows; ++j) {
-      const Vector<A> w = splat<A>(weight[j]);
+      for (int j = 0; j < rows; ++j) {
+        const Vector<A> w = splat<A>(weight[j]);
 #pragma GCC unroll 16
-      for (int p = 0; p < positions; ++p) sums[p][j] += w * cells[p];
+        for (int p = 0; p < positions; ++p) sums[p][j] += w * value[p];
+      }
+      weight += rows;
     }
-    weight += rows;
-  }
 #pragma GCC unroll 16
   for (int p = 0; p < positions; ++p)
 #pragma GCC unroll 16
     for (int j = 0; j < rows; ++j) store(out + p * out_step + j * row_step, sums[p][j]);
 }
 
+// How high a stack may be; a row alone slides.
 inline constexpr int most_positions(int rows) {
-  return rows == 1 ? most_sliding : (registers - 1) / (rows + 1);
+  return rows == 1 ? full_stack : (registers - 1) / (rows + 1);
 }
 
 template <class A, int rows, int positions = most_positions(rows)>
-inline void accumulate_some(int64_t count, const char* x, int64_t step, const Runs& runs,
+inline void accumulate_some(int64_t count, const Cells<A>& cells, const Runs& runs,
                             const A* weight, const A* bias, A* out, int64_t out_step,
                             int64_t row_step) {
   if constexpr (rows == 1) {
-    slide_some<A, true>(count, x, step, runs, weight, 1, bias, out, out_step);
+    slide_some<A, Reading::line>(count, cells, runs, weight, bias, out, out_step);
   } else {
     if constexpr (positions > 1) {
       if (count < positions)
-        return accumulate_some<A, rows, positions - 1>(count, x, step, runs, weight, bias, out,
+        return accumulate_some<A, rows, positions - 1>(count, cells, runs, weight, bias, out,
                                                        out_step, row_step);
     }
-    accumulate<A, positions, rows>(x, step, runs, weight, bias, out, out_step, row_step);
+    accumulate<A, positions, rows>(cells, runs, weight, bias, out, out_step, row_step);
   }
 }
 
-// sums[c][r] += sum over positions p of gradient[p] * x[p + r + offset[c]]: `columns` runs at once.
-// masked: of every vector only the lanes `inside` count; the cells of others could be NaN.
-template <class A, int columns, int run, bool masked>
-void correlate(const char* x, int64_t step, const int64_t* first, const char* gradient,
-               int64_t gradient_step, int64_t positions, Mask<A> inside, A* sums, int64_t sum_step) {
+// sums[c][r] += sum over positions p of gradient[p] * cell[p + r + first[c]]: `columns` runs at
+// once, of one input. masked: of every vector only the lanes `inside` count; the cells of others,
+// times zero, could be NaN.
+template <class A, Reading reading, int run, bool masked, int columns>
+void correlate(const char* x, int64_t step, Mask<A> index, const int64_t* first,
+               const char* gradient, int64_t gradient_step, int64_t positions, Mask<A> inside,
+               A* sums) {
   Vector<A> total[columns][run];
   int64_t offset[columns];
 #pragma GCC unroll 16
   for (int c = 0; c < columns; ++c) {
     offset[c] = first[c];
 #pragma GCC unroll 4
-    for (int r = 0; r < run; ++r) total[c][r] = load(sums + (c * run + r) * sum_step);
+    for (int r = 0; r < run; ++r) total[c][r] = load(sums + (c * run + r) * lanes<A>);
   }
-  Vector<A> recent[run]{};  // the gradients that meet a cell: recent[r] meets tap r
+  Vector<A> recent[run]{};  // gradients that meet a cell: recent[r] meets tap r
   // The cell q meets the taps low <= r < high.
   auto meet = [&](int64_t q, int64_t low, int64_t high) {
 #pragma GCC unroll 16
     for (int c = 0; c < columns; ++c) {
-      Vector<A> value = load_bytes<A>(x + q * step, offset[c]);
+      Vector<A> value = read<A, reading>(x + q * step + offset[c], index);
       if (masked) value = keep<A>(inside, value);
 #pragma GCC unroll 4
       for (int r = 0; r < run; ++r)
@@ -182,7 +210,7 @@ void correlate(const char* x, int64_t step, const int64_t* first, const char* gr
   auto next = [&](int64_t p) {
 #pragma GCC unroll 4
     for (int r = run - 1; r > 0; --r) recent[r] = recent[r - 1];
-    if (p < positions) recent[0] = load_bytes<A>(gradient, p * gradient_step);
+    if (p < positions) recent[0] = read<A, Reading::plain>(gradient + p * gradient_step, Mask<A>{});
   };
   int64_t q = 0;
   for (; q < run - 1; ++q) next(q), meet(q, q < positions ? 0 : q - positions + 1, q + 1);
@@ -191,25 +219,56 @@ void correlate(const char* x, int64_t step, const int64_t* first, const char* gr
 #pragma GCC unroll 16
   for (int c = 0; c < columns; ++c)
 #pragma GCC unroll 4
-    for (int r = 0; r < run; ++r) store(sums + (c * run + r) * sum_step, total[c][r]);
+    for (int r = 0; r < run; ++r) store(sums + (c * run + r) * lanes<A>, total[c][r]);
 }
 
 inline constexpr int most_columns(int run) {
   return run == 1 ? 8 : (registers - run - 2) / run;
 }
 
-template <class A, int run, bool masked, int columns = most_columns(run)>
-inline void correlate_some(int64_t count, const char* x, int64_t step, const int64_t* first,
-                           const char* gradient, int64_t gradient_step, int64_t positions,
-                           Mask<A> inside, A* sums, int64_t sum_step) {
+template <class A, Reading reading, int run, bool masked, int columns = most_columns(run)>
+inline void correlate_some(int64_t count, const char* x, int64_t step, Mask<A> index,
+                           const int64_t* first, const char* gradient, int64_t gradient_step,
+                           int64_t positions, Mask<A> inside, A* sums) {
   if constexpr (columns > 1) {
     if (count < columns)
-      return correlate_some<A, run, masked, columns - 1>(count, x, step, first, gradient,
-                                                         gradient_step, positions, inside, sums,
-                                                         sum_step);
+      return correlate_some<A, reading, run, masked, columns - 1>(
+          count, x, step, index, first, gradient, gradient_step, positions, inside, sums);
   }
-  correlate<A, columns, run, masked>(x, step, first, gradient, gradient_step, positions, inside,
-                                     sums, sum_step);
+  correlate<A, reading, run, masked, columns>(x, step, index, first, gradient, gradient_step,
+                                              positions, inside, sums);
+}
+
+// All runs of one length, a few at a time.
+template <class A, Reading reading, int run, bool masked>
+inline void correlate_runs(const Runs& runs, const char* x, int64_t step, Mask<A> index,
+                           const int64_t*& first, const char* gradient, int64_t gradient_step,
+                           int64_t positions, Mask<A> inside, A*& sums) {
+  for (int64_t left = runs.count[run]; left > 0;) {
+    const int64_t count = std::min<int64_t>(left, most_columns(run));
+    correlate_some<A, reading, run, masked>(count, x, step, index, first, gradient, gradient_step,
+                                            positions, inside, sums);
+    first += count, sums += count * run * lanes<A>, left -= count;
+  }
+}
+
+// sums[input][tap] += sum over the positions of a stack of gradient * cell, lane by lane.
+template <class A, Reading reading, bool masked>
+void correlate_stack(const Cells<A>& cells, const Runs& runs, const char* gradient,
+                     int64_t gradient_step, int64_t positions, int64_t columns, A* sums) {
+  const Mask<A> inside = first_lanes<A>(columns);
+  for (int64_t input = 0; input < cells.inputs; ++input) {
+    const char* x = cells.x + input * cells.input_step;
+    const int64_t* first = runs.first.data();
+    Mask<A> index{};
+    if constexpr (reading == Reading::permuted) index = cells.index[input];
+    correlate_runs<A, reading, 3, masked>(runs, x, cells.step, index, first, gradient,
+                                          gradient_step, positions, inside, sums);
+    correlate_runs<A, reading, 2, masked>(runs, x, cells.step, index, first, gradient,
+                                          gradient_step, positions, inside, sums);
+    correlate_runs<A, reading, 1, masked>(runs, x, cells.step, index, first, gradient,
+                                          gradient_step, positions, inside, sums);
+  }
 }
 
 }  // namespace juanji

@@ -3,42 +3,35 @@
 // the tensor) ends here; the loops of kernel.h know offsets only.
 //
 // There are two arrangements:
-//   planes    (C_in, depth, height, residue, width)   vectors hold neighbours along the width
-//   blocks    (depth, height, width, block)           vectors hold channels, one input each
+//   planes    (C, depth, height, residue, width)   vectors hold neighbours along the width
+//   channels  (depth, height, width, C)            vectors hold channels
 #pragma once
 
 #include "geometry.h"
 
 namespace juanji {
 
-// Channels that a panel of blocks holds side by side: a cache line.
-template <class A>
-inline constexpr int64_t block = 64 / int64_t(sizeof(A));
-template <class A>
-inline constexpr int block_vectors = int(block<A>) / lanes<A>;
-
 struct Panel {
   Triple step;  // distance of neighbouring slots
-  int64_t channel_step, residue_step, cells;
+  int64_t channels, channel_step, residue_step, cells;
 
-  Panel(const Tile& tile, int64_t channels, bool planes, int64_t block) {
+  Panel(const Tile& tile, int64_t channels, bool planes) : channels(channels) {
     const auto& [depth, height, width] = tile.slots;
     residue_step = planes ? width : 0;
-    const int64_t cell = planes ? 1 : block, row = tile.residues * width * cell;
+    const int64_t cell = planes ? 1 : channels, row = tile.residues * width * cell;
     step = {height * row, row, cell};
-    channel_step = depth * height * row;
-    cells = planes ? channels * channel_step : channel_step;
+    channel_step = planes ? depth * height * row : 1;
+    cells = planes ? channels * channel_step : depth * height * row;
   }
 
   // No copy: the tensor itself, for tiles that lie inside of it.
-  Panel(const Tile& tile, const View& x) : channel_step(x.channel_stride), residue_step(0), cells(0) {
+  Panel(const Tile& tile, const View& x)
+      : channels(0), channel_step(x.channel_stride), residue_step(0), cells(0) {
     for (int axis = 0; axis < 3; ++axis) step[axis] = tile.lattice[axis] * x.stride[axis];
   }
 
-  // Of the cells that each tap reads, in bytes, for the first output of the tile; input channels
-  // outermost.
-  std::vector<int64_t> tap_offsets(const Part& part, const Tile& tile, int64_t channels,
-                                   int64_t bytes) const {
+  // Of the cells that each tap reads, in bytes, for the first output of the tile.
+  std::vector<int64_t> tap_offsets(const Part& part, const Tile& tile, int64_t bytes) const {
     std::vector<int64_t> offsets;
     auto slot = [&](int axis, const Tap& tap) {
       int64_t along = tap.offset - part[axis].lowest();
@@ -46,12 +39,10 @@ struct Panel {
         return along % part[2].advance * residue_step + along / part[2].advance;
       return along / tile.lattice[axis] * step[axis];
     };
-    for (int64_t channel = 0; channel < channels; ++channel)
-      for (const Tap& depth : part[0].taps)
-        for (const Tap& height : part[1].taps)
-          for (const Tap& width : part[2].taps)
-            offsets.push_back(bytes * (channel * channel_step + slot(0, depth) +
-                                       slot(1, height) + slot(2, width)));
+    for (const Tap& depth : part[0].taps)
+      for (const Tap& height : part[1].taps)
+        for (const Tap& width : part[2].taps)
+          offsets.push_back(bytes * (slot(0, depth) + slot(1, height) + slot(2, width)));
     return offsets;
   }
 };
@@ -84,13 +75,13 @@ template <class A>
 inline void zero(A* to, int64_t count) {
   int64_t i = 0;
   for (; i + lanes<A> <= count; i += lanes<A>) store(to + i, Vector<A>{});
-  for (; i < count; ++i) to[i] = A{};
+  store(to + i, Vector<A>{}, count - i);
 }
 
-// Every second number of two vectors.
+// The even numbers of one vector, then the odd ones of another.
 template <class A, int... lane>
-inline Vector<A> evens(Vector<A> a, Vector<A> b, std::integer_sequence<int, lane...>) {
-  return __builtin_shufflevector(a, b, (2 * lane)...);
+inline Vector<A> halves(Vector<A> a, Vector<A> b, std::integer_sequence<int, lane...>) {
+  return __builtin_shufflevector(a, b, (2 * lane + (2 * lane >= lanes<A>))...);
 }
 
 template <class S>
@@ -98,12 +89,19 @@ inline void copy_row(Compute<S>* to, const S* from, int64_t step, int64_t count)
   using A = Compute<S>;
   constexpr int n = lanes<A>;
   int64_t i = 0;
-  if (step == 1)
+  if (step == 1) {
     for (; i + n <= count; i += n) store(to + i, load(from + i));
-  if (step == 2)  // the last of the two vectors ends one number behind what is wanted
-    for (; i + n < count; i += n)
-      store(to + i, evens<A>(load(from + 2 * i), load(from + 2 * i + n),
-                             std::make_integer_sequence<int, n>{}));
+    return store(to + i, load(from + i, count - i), count - i);
+  }
+  if (step == 2 && count >= n) {
+    // from[2 * (i + n - 1)] is the last number that may be read: hence the odd ones.
+    auto copy = [&](int64_t at) {
+      store(to + at, halves<A>(load(from + 2 * at), load(from + 2 * at + n - 1),
+                               std::make_integer_sequence<int, n>{}));
+    };
+    for (; i + n <= count; i += n) copy(i);
+    return copy(count - n);
+  }
   for (; i < count; ++i) to[i] = widen(from[i * step]);
 }
 
@@ -125,7 +123,8 @@ inline void copy_rows(Compute<S>* to, int64_t to_step, const S* from, int64_t st
   }
 }
 
-// Channels first..first+channels of element n; of the columns, those of `columns` outputs at most.
+// The panel's channels of element n from `first` on, `channels` of them at most; of the columns,
+// those of `columns` outputs.
 template <class S>
 void fill_planes(Compute<S>* to, const View& x, int64_t n, int64_t first, int64_t channels,
                  const Part& part, const Tile& tile, const Panel& panel, const Triple& start,
@@ -164,33 +163,25 @@ void fill_planes(Compute<S>* to, const View& x, int64_t n, int64_t first, int64_
   }
 }
 
-// Output channels first..first+count as lanes, each with its input: channel / multiplier. The
-// channels of x lie side by side.
+// The same for a panel of channels; the channels of x lie side by side.
 template <class S>
-void fill_blocks(Compute<S>* to, const View& x, int64_t n, int64_t first, int64_t count,
-                 int64_t multiplier, const Part& part, const Tile& tile, const Triple& start,
-                 int64_t columns) {
-  using A = Compute<S>;
-  const int64_t width = tile.slots[2], step = tile.lattice[2] * x.stride[2];
-  const int64_t base = part[2].origin(start[2]);
+void fill_channels(Compute<S>* to, const View& x, int64_t n, int64_t first, const Part& part,
+                   const Tile& tile, const Panel& panel, const Triple& start, int64_t columns) {
+  const int64_t width = tile.slots[2], cell = panel.channels;
+  const int64_t valid = std::min(cell, x.channels - first);
+  const int64_t base = part[2].origin(start[2]), step = tile.lattice[2] * x.stride[2];
   const Span span(base, tile.lattice[2], x.size[2], std::min(width, columns));
-  const bool plain = multiplier == 1 && count == block<A>;
-  each_row<S>(x, x.at<S>(n, 0), part, tile, start, [&](int64_t slot, const S* row) {
-    A* line = to + slot * width * block<A>;
+  each_row<S>(x, x.at<S>(n, first), part, tile, start, [&](int64_t slot, const S* row) {
+    auto* line = to + slot * width * cell;
     const Span filled = row ? span : Span(0, 1, 0, width);
-    zero(line, filled.low * block<A>);
-    zero(line + filled.high * block<A>, (width - filled.high) * block<A>);
+    zero(line, filled.low * cell);
+    zero(line + filled.high * cell, (width - filled.high) * cell);
     for (int64_t w = filled.low; w < filled.high; ++w) {
       const S* from = row + base * x.stride[2] + w * step;
-      A* cell = line + w * block<A>;
-      if (plain) {
-#pragma GCC unroll 4
-        for (int v = 0; v < block_vectors<A>; ++v)
-          store(cell + v * lanes<A>, load(from + first + v * lanes<A>));
-      } else {
-        for (int64_t lane = 0; lane < block<A>; ++lane)
-          cell[lane] = lane < count ? widen(from[(first + lane) / multiplier]) : A{};
-      }
+      __builtin_prefetch(from + 8 * step);
+      __builtin_prefetch(from + cell);  // of the next channels, which come soon
+      copy_row<S>(line + w * cell, from, 1, valid);
+      zero(line + w * cell + valid, cell - valid);
     }
   });
 }

@@ -9,7 +9,7 @@ class Planes {
   using A = Compute<S>;
   const Problem& problem;
   const std::optional<View>& bias;
-  const int64_t bundle = problem.bundle(block<A>);
+  const int64_t bundle = problem.bundle<A>();
   const bool transposed = problem.out.channel_stride == 1 && problem.out.stride[2] != 1;
   std::vector<A> panel, weights, collected;
   Stacks stacks;
@@ -21,39 +21,42 @@ class Planes {
     return std::min(bundle, problem.groups - unit * bundle);
   }
 
-  // (group, rows of up to four output channels, tap, row)
+  // (group, rows of up to four output channels, input, tap, row)
   void pack_weights(const Work& work, int64_t unit) {
     const int64_t taps = work.runs.taps();
-    weights.resize(bundle * problem.outputs * taps);
+    weights.resize(bundle * problem.outputs * problem.inputs * taps);
     A* to = weights.data();
     for (int64_t group = 0; group < groups_of(unit); ++group)
       for (int64_t output = 0; output < problem.outputs;) {
         const int64_t rows = rows_from(problem.outputs - output);
-        each_tap(work.part, problem.inputs, [&](int64_t tap, int64_t input, auto... tap_k) {
+        each_tap(work.part, problem.inputs, [&](int64_t input, int64_t tap, auto... tap_k) {
           for (int64_t j = 0; j < rows; ++j)
-            to[work.runs.rank[tap] * rows + j] =
+            to[(input * taps + work.runs.rank[tap]) * rows + j] =
                 weight_at<S>(problem, unit * bundle + group, output + j, input, tap_k...);
         });
-        to += rows * taps, output += rows;
+        to += rows * problem.inputs * taps, output += rows;
       }
   }
 
   // Some output channels of a group, from its cells; into the output, or into `collect`.
   template <int rows>
   void compute(const Work& work, const A* cells, const A* weight, const A* biases, int64_t channel,
-               S* out, A* collect) {
+               S* out, A* collect, Ahead& ahead) {
     auto run = [&](const Stack& stack, A* to, int64_t step, int64_t row_step) {
-      accumulate_some<A, rows>(stack.count, reinterpret_cast<const char*>(cells) + stack.at,
-                               work.step, work.runs, weight, biases, to, step, row_step);
+      const Cells<A> read{reinterpret_cast<const char*>(cells) + stack.at, work.step, problem.inputs,
+                          work.panel.channel_step * int64_t(sizeof(A)), nullptr};
+      accumulate_some<A, rows>(stack.count, read, work.runs, weight, biases, to, step, row_step);
     };
     if (collect) {
       A* to = collect + channel * plane();
-      for (const Stack& stack : stacks.all) run(stack, to, lanes<A>, plane()), to += stack.count * lanes<A>;
+      for (const Stack& stack : stacks.all)
+        run(stack, to, lanes<A>, plane()), to += stack.count * lanes<A>;
       return;
     }
     const int64_t width_step = work.part[2].step * problem.out.stride[2];
     const int64_t channel_step = problem.out.channel_stride;
     for (const Stack& stack : stacks.all) {
+      ahead.next();
       S* first = out + channel * channel_step + stack.to;
       if constexpr (std::is_same_v<S, A>)
         if (width_step == 1 && stack.columns == lanes<A>) {
@@ -105,7 +108,7 @@ class Planes {
   int64_t units() const { return (problem.groups + bundle - 1) / bundle; }
 
   void operator()(const Work& work, const Tasks::Task& task) {
-    const int64_t taps = work.runs.taps(), group = task.unit * bundle;
+    const int64_t taps = problem.inputs * work.runs.taps(), group = task.unit * bundle;
     const int64_t groups = groups_of(task.unit);
     if (task.work != packed_work) stacks.length = {};
     if (task.unit != packed_unit || task.work != packed_work) pack_weights(work, task.unit);
@@ -122,6 +125,10 @@ class Planes {
     if (transposed) collected.resize(bundle * problem.outputs * plane());
     S* out = problem.out.at<S>(task.n, group * problem.outputs) + corner(work, problem.out, start);
     const A* weight = weights.data();
+    // While this is computed, the planes behind it can come.
+    const int64_t bytes = groups * problem.inputs * problem.x.channel_stride * int64_t(sizeof(S));
+    Ahead ahead(problem.x.at<S>(task.n, (group + groups) * problem.inputs), transposed ? 0 : bytes,
+                int64_t(stacks.all.size()) * groups * problem.outputs);
     for (int64_t g = 0; g < groups; ++g)
       for (int64_t output = 0; output < problem.outputs;) {
         const int64_t rows = rows_from(problem.outputs - output);
@@ -131,9 +138,9 @@ class Planes {
           biases[j] = bias_at<S>(bias, group * problem.outputs + channel + j);
         const A* cells = panel.data() + g * problem.inputs * work.panel.channel_step;
         A* collect = transposed ? collected.data() : nullptr;
-        if (rows == 4) compute<4>(work, cells, weight, biases, channel, out, collect);
-        else if (rows == 2) compute<2>(work, cells, weight, biases, channel, out, collect);
-        else compute<1>(work, cells, weight, biases, channel, out, collect);
+        if (rows == 4) compute<4>(work, cells, weight, biases, channel, out, collect, ahead);
+        else if (rows == 2) compute<2>(work, cells, weight, biases, channel, out, collect, ahead);
+        else compute<1>(work, cells, weight, biases, channel, out, collect, ahead);
         weight += rows * taps, output += rows;
       }
     if (transposed) write_collected(work, out, groups * problem.outputs);

@@ -120,26 +120,43 @@ inline void store(S* to, Vector<Compute<S>> value) {
   }
 }
 
+// Fewer numbers than a vector has, by halves: sizes that the compiler knows.
+template <class S, int most = vector_bytes / int(sizeof(Compute<S>)) / 2>
+inline void copy_some(S* to, const S* from, int64_t count) {
+  if constexpr (most > 0) {
+    if (count & most) {
+      std::memcpy(to, from, most * sizeof(S));
+      to += most, from += most;
+    }
+    copy_some<S, most / 2>(to, from, count);
+  }
+}
+
 // The first `count` lanes; the others read as zero, and are not written.
 template <class S>
 inline Vector<Compute<S>> load(const S* from, int64_t count) {
   if (count >= lanes<Compute<S>>) return load(from);
   S buffer[lanes<Compute<S>>] = {};
-  for (int64_t lane = 0; lane < count; ++lane) buffer[lane] = from[lane];
+  copy_some(buffer, from, count);
   return load(buffer);
 }
 
 template <class S>
 inline void store(S* to, Vector<Compute<S>> value, int64_t count) {
   if (count >= lanes<Compute<S>>) return store(to, value);
+  if (count <= 0) return;
   S buffer[lanes<Compute<S>>];
   store(buffer, value);
-  for (int64_t lane = 0; lane < count; ++lane) to[lane] = buffer[lane];
+  copy_some(to, buffer, count);
 }
 
-// Lane i becomes lane index[i].
+// Lane i becomes lane index[i], which is one of the same 128 bits.
 template <class A>
-inline Vector<A> permute(Vector<A> value, Mask<A> index) {
+inline Vector<A> permute_near(Vector<A> value, Mask<A> index) {
+#if defined(__AVX__) && !defined(__AVX512F__) && !defined(__clang__)
+  // GCC cannot know that the lanes are near, and would take an instruction of twice the cost.
+  if constexpr (std::is_same_v<A, float>) return __builtin_ia32_vpermilvarps256(value, index);
+#endif
 #if defined(__clang__)
   Vector<A> permuted;
   for (int lane = 0; lane < lanes<A>; ++lane) permuted[lane] = value[index[lane]];
@@ -148,6 +165,21 @@ inline Vector<A> permute(Vector<A> value, Mask<A> index) {
   return __builtin_shuffle(value, index);
 #endif
 }
+
+// Asks for the memory of a walk some steps before it is needed: `bytes` of it in `steps` parts.
+class Ahead {
+  const char *at, *end;
+  int64_t part;
+
+ public:
+  Ahead(const void* from, int64_t bytes, int64_t steps)
+      : at(static_cast<const char*>(from)),
+        end(at + bytes),
+        part((bytes / (steps > 0 ? steps : 1) + 63) / 64 * 64) {}
+  __attribute__((always_inline)) void next() {
+    for (const char* until = at + part; at < until && at < end; at += 64) __builtin_prefetch(at);
+  }
+};
 
 // Swaps the off-diagonal halves of the squares of side 2 * half that two rows belong to.
 template <class A, int half, int... lane>

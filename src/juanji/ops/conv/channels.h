@@ -1,0 +1,131 @@
+// Convolution over channels that lie side by side in memory: vectors hold output channels. Included
+// by cpu.cpp.
+//
+// A unit is some vectors of output channels. Inside of the input, cells are read where they are;
+// each few positions are computed for the whole unit, so that memory is walked through in its order.
+
+// Where the vectors of output channels find their inputs.
+template <class A>
+struct Inputs {
+  Reading reading;
+  int64_t inputs, outputs;  // per group
+  std::vector<Mask<A>> index;
+
+  explicit Inputs(const Problem& problem)
+      : reading(problem.inputs == 1 && problem.outputs == 1 ? Reading::plain
+                : problem.outputs % lanes<A> == 0           ? Reading::same
+                                                            : Reading::permuted),
+        inputs(problem.inputs),
+        outputs(problem.outputs),
+        index(reading == Reading::permuted ? inputs : 0) {
+    for (int64_t input = 0; input < int64_t(index.size()); ++input)
+      for (int lane = 0; lane < lanes<A>; ++lane)
+        index[input][lane] = lane / outputs * inputs + input;
+  }
+  // First input channel of the vector that starts at an output channel.
+  int64_t channel(int64_t output) const { return output / outputs * inputs; }
+
+  Cells<A> cells(const A* x, int64_t at, int64_t step) const {
+    return {reinterpret_cast<const char*>(x) + at, step, inputs,
+            reading == Reading::permuted ? 0 : int64_t(sizeof(A)), index.data()};
+  }
+  // Calls `call` with the reading as a constant.
+  template <class Call>
+  void choose(Call call) const {
+    if (reading == Reading::plain) call(std::integral_constant<Reading, Reading::plain>{});
+    else if (reading == Reading::same) call(std::integral_constant<Reading, Reading::same>{});
+    else call(std::integral_constant<Reading, Reading::permuted>{});
+  }
+
+  // Whether vectors of output channels meet their inputs in one of these ways.
+  static bool serve(const Problem& problem) {
+    if (problem.x.channel_stride != 1 || problem.out.channel_stride != 1) return false;
+    if (problem.inputs == 1 && problem.outputs == 1) return problem.groups > 1;
+    if (problem.outputs % lanes<A> == 0) return true;
+    return problem.inputs == problem.outputs && 16 / sizeof(A) % problem.outputs == 0 &&
+           problem.out_channels() % lanes<A> == 0;
+  }
+};
+
+template <class S>
+class Channels {
+  using A = Compute<S>;
+  const Problem& problem;
+  const std::optional<View>& bias;
+  const Inputs<A> inputs{problem};
+  const int64_t per_unit = problem.unit_channels<A>();
+  std::vector<A> panel, weights, biases;  // weights: (vector, input, tap, lane)
+  Stacks stacks;
+  int64_t packed_unit = -1, packed_part = -1;
+  const Work* placed = nullptr;
+
+  void pack_weights(const Work& work, int64_t first, int64_t count) {
+    const int64_t taps = work.runs.taps(), vectors = (count + lanes<A> - 1) / lanes<A>;
+    weights.assign(vectors * problem.inputs * taps * lanes<A>, A{});
+    biases.assign(vectors * lanes<A>, A{});
+    for (int64_t output = 0; output < count; ++output) {
+      const int64_t channel = first + output, group = channel / problem.outputs;
+      A* to = &weights[output / lanes<A> * problem.inputs * taps * lanes<A> + output % lanes<A>];
+      each_tap(work.part, problem.inputs, [&](int64_t input, int64_t tap, auto... tap_k) {
+        to[(input * taps + work.runs.rank[tap]) * lanes<A>] =
+            weight_at<S>(problem, group, channel % problem.outputs, input, tap_k...);
+      });
+      biases[output] = bias_at<S>(bias, channel);
+    }
+  }
+
+  // A stack of one vector of the unit's channels, whose cells' first channel is at x.
+  void compute(const Work& work, const A* x, const Stack& stack, int64_t first, int64_t output,
+               int64_t count, S* out) {
+    const int64_t size = problem.inputs * work.runs.taps() * lanes<A>;
+    const int64_t channel = inputs.channel(first + output) - inputs.channel(first);
+    const Cells<A> cells = inputs.cells(x + channel, stack.at, work.step);
+    auto run = [&](A* to, int64_t to_step) {
+      inputs.choose([&](auto reading) {
+        slide_some<A, reading>(stack.count, cells, work.runs, &weights[output / lanes<A> * size],
+                               &biases[output], to, to_step);
+      });
+    };
+    if constexpr (std::is_same_v<S, A>)
+      if (output + lanes<A> <= count) return run(out + stack.to + output, stacks.out_step);
+    A scratch[full_stack * lanes<A>];
+    run(scratch, lanes<A>);
+    for (int64_t p = 0; p < stack.count; ++p)
+      store(out + stack.to + p * stacks.out_step + output, load(scratch + p * lanes<A>),
+            count - output);
+  }
+
+ public:
+  Channels(const Problem& problem, const std::optional<View>& bias)
+      : problem(problem), bias(bias) {}
+
+  int64_t units() const { return (problem.out_channels() + per_unit - 1) / per_unit; }
+
+  void operator()(const Work& work, const Tasks::Task& task) {
+    const int64_t first = task.unit * per_unit;
+    const int64_t count = std::min(per_unit, problem.out_channels() - first);
+    if (&work != placed) stacks.length = {};
+    placed = &work;
+    // The works of a part take its taps in one order.
+    if (task.unit != packed_unit || work.index != packed_part) pack_weights(work, first, count);
+    packed_unit = task.unit, packed_part = work.index;
+    const Triple start = work.start(task.tile);
+    stacks.fill(work, problem.out, start, full_stack, 1, sizeof(A));
+    const A* cells = fill_or_find<S>(work, problem.x, task.n, inputs.channel(first), start, panel);
+    S* out = problem.out.at<S>(task.n, first) + corner(work, problem.out, start);
+    // Whole cells in the order of memory; of panels, what is read stays in the first-level cache.
+    const int64_t vectors = (count + lanes<A> - 1) / lanes<A>;
+    for (size_t s = 0; work.direct && s < stacks.all.size(); ++s) {
+      const Stack &stack = stacks.all[s], &next = stacks.all[std::min(s + 1, stacks.all.size() - 1)];
+      Ahead cells_ahead(reinterpret_cast<const char*>(cells) + next.at + work.runs.highest(),
+                        next.count * work.step, vectors);
+      Ahead out_ahead(out + next.to, next.count * stacks.out_step * int64_t(sizeof(S)), vectors);
+      for (int64_t output = 0; output < count; output += lanes<A>) {
+        cells_ahead.next(), out_ahead.next();
+        compute(work, cells, stack, first, output, count, out);
+      }
+    }
+    for (int64_t output = 0; !work.direct && output < count; output += lanes<A>)
+      for (const Stack& stack : stacks.all) compute(work, cells, stack, first, output, count, out);
+  }
+};
