@@ -306,7 +306,9 @@ def test_transformations_of_torch_func(call: Callable[[Tensor], Any]) -> None:
     same(as_tuple(torch.vmap(call)(x)), tuple(expected))
     x = x[0].requires_grad_()
     gradient = torch.func.grad(lambda x: as_tuple(call(x))[0].square().sum())(x)
-    same(gradient, *torch.autograd.grad(as_tuple(call(x))[0].square().sum(), x))
+    (eager,) = torch.autograd.grad(as_tuple(call(x))[0].square().sum(), x)
+    # transforms take another kernel, which sums in another order
+    torch.testing.assert_close(gradient, eager, rtol=1e-14, atol=1e-14)
 
 
 @calls

@@ -60,14 +60,14 @@ class Channels {
   const Work* placed = nullptr;
 
   void pack_weights(const Work& work, int64_t first, int64_t count) {
-    const int64_t taps = work.runs.taps(), vectors = (count + lanes<A> - 1) / lanes<A>;
+    const int64_t taps = work.taps(), vectors = (count + lanes<A> - 1) / lanes<A>;
     weights.assign(vectors * problem.inputs * taps * lanes<A>, A{});
     biases.assign(vectors * lanes<A>, A{});
     for (int64_t output = 0; output < count; ++output) {
       const int64_t channel = first + output, group = channel / problem.outputs;
       A* to = &weights[output / lanes<A> * problem.inputs * taps * lanes<A> + output % lanes<A>];
       each_tap(work.part, problem.inputs, [&](int64_t input, int64_t tap, auto... tap_k) {
-        to[(input * taps + work.runs.rank[tap]) * lanes<A>] =
+        to[(input * taps + work.runs[0].rank[tap]) * lanes<A>] =
             weight_at<S>(problem, group, channel % problem.outputs, input, tap_k...);
       });
       biases[output] = bias_at<S>(bias, channel);
@@ -77,12 +77,12 @@ class Channels {
   // A stack of one vector of the unit's channels, whose cells' first channel is at x.
   void compute(const Work& work, const A* x, const Stack& stack, int64_t first, int64_t output,
                int64_t count, S* out) {
-    const int64_t size = problem.inputs * work.runs.taps() * lanes<A>;
+    const int64_t size = problem.inputs * work.taps() * lanes<A>;
     const int64_t channel = inputs.channel(first + output) - inputs.channel(first);
     const Cells<A> cells = inputs.cells(x + channel, stack.at, work.step);
     auto run = [&](A* to, int64_t to_step) {
       inputs.choose([&](auto reading) {
-        slide_some<A, reading>(stack.count, cells, work.runs, &weights[output / lanes<A> * size],
+        slide_some<A, reading>(stack.count, cells, work.runs[0], &weights[output / lanes<A> * size],
                                &biases[output], to, to_step);
       });
     };
@@ -117,7 +117,7 @@ class Channels {
     const int64_t vectors = (count + lanes<A> - 1) / lanes<A>;
     for (size_t s = 0; work.direct && s < stacks.all.size(); ++s) {
       const Stack &stack = stacks.all[s], &next = stacks.all[std::min(s + 1, stacks.all.size() - 1)];
-      Ahead cells_ahead(reinterpret_cast<const char*>(cells) + next.at + work.runs.highest(),
+      Ahead cells_ahead(reinterpret_cast<const char*>(cells) + next.at + work.runs[0].highest(),
                         next.count * work.step, vectors);
       Ahead out_ahead(out + next.to, next.count * stacks.out_step * int64_t(sizeof(S)), vectors);
       for (int64_t output = 0; output < count; output += lanes<A>) {

@@ -67,7 +67,7 @@ struct Work {
   int axis;        // along which positions are stacked,
   int64_t stride;  // this many apart
   int64_t step;    // bytes between the cells of neighbours in a stack
-  Runs runs;
+  std::vector<Runs> runs;  // of each residue of the outputs; mostly there is one
 
   template <class A>
   Work(const Problem& problem, const Part& part, int64_t index, bool direct, A)
@@ -81,8 +81,17 @@ struct Work {
                      : Panel(tile, problem.panel_channels<A>(), problem.planes)),
         axis(stack_axis(problem, lanes<A>)),
         stride(stack_stride(problem, lanes<A>)),
-        step(in_step(axis) * stride * sizeof(A)),
-        runs(panel.tap_offsets(part, tile, sizeof(A)), step) {}
+        step(in_step(axis) * stride * sizeof(A)) {
+    const std::vector<int64_t> offsets = panel.tap_offsets(part, tile, sizeof(A));
+    std::vector<std::vector<int64_t>> taps(part[2].residues);
+    const std::vector<Tap>& width = part[2].taps;
+    for (int64_t tap = 0; tap < int64_t(offsets.size()); ++tap)
+      taps[width[tap % width.size()].residue].push_back(tap);
+    for (const std::vector<int64_t>& chosen : taps) runs.emplace_back(offsets, chosen, step);
+  }
+
+  // Weights that an input has for an output, of all residues.
+  int64_t taps() const { return int64_t(runs[0].rank.size()); }
 
   // The longer one of the last two; of planes, the width counts in vectors.
   static int stack_axis(const Problem& problem, int64_t lane_count) {
@@ -130,7 +139,7 @@ template <class S>
 std::vector<Work> works(const Problem& problem) {
   std::vector<Work> made;
   int64_t index = 0;
-  for (const Part& whole : parts(problem.axes, problem.backward)) {
+  for (const Part& whole : parts(problem.axes, problem.backward, problem.planes)) {
     std::vector<Part> cut;
     if (in_place<S>(problem)) cut = around_inside(whole, problem.x.size);
     const bool direct = !cut.empty();
@@ -163,7 +172,7 @@ const Compute<S>* fill_or_find(const Work& work, const View& x, int64_t n, int64
 struct Stack {
   int64_t at, to, source;  // bytes in the panel; elements in the output; bytes in the gradient
   int64_t count;
-  int64_t columns;  // of the vector, that count; of blocks always one
+  int64_t column, columns;  // where the first one starts along the width, and how many count
 };
 
 // The stacks of a tile in the order in which they are computed.
@@ -188,7 +197,7 @@ struct Stacks {
     const Triple stride{1, 1, vector};
     out_step = to_step[along] * work.stride, source_step = source_at[along] * work.stride;
     auto add = [&](const Triple& from, int64_t count, int64_t columns) {
-      Stack stack{0, 0, 0, count, columns};
+      Stack stack{0, 0, 0, count, from[2], columns};
       for (int axis = 0; axis < 3; ++axis) {
         stack.at += from[axis] * in_step[axis];
         stack.to += from[axis] * to_step[axis];
@@ -250,7 +259,7 @@ struct Tasks {
   }
   // Multiply-adds of one, about.
   int64_t cost(const Problem& problem) const {
-    int64_t taps = works[0].runs.taps() * problem.inputs;
+    int64_t taps = works[0].taps() * problem.inputs;
     return problem.out.elements() / std::max<int64_t>(count(), 1) * (taps + 8);
   }
 };

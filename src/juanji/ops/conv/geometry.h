@@ -19,11 +19,14 @@ using Axes = std::array<Axis, 3>;
 
 struct Tap {
   int64_t k, offset;
+  int64_t residue = 0;  // of the outputs that it serves
 };
 
+// Outputs first + step * j, and with more than one residue, those behind each of them.
 struct Phase {
   int64_t first, step, count, advance;
   std::vector<Tap> taps;
+  int64_t residues = 1;
 
   int64_t lowest() const {
     int64_t low = taps.empty() ? 0 : taps[0].offset;
@@ -63,13 +66,23 @@ inline std::vector<Phase> backward_phases(const Axis& axis) {
   return phases;
 }
 
+// All phases as one, so that their outputs, which lie side by side, can be written side by side.
+inline Phase together(const std::vector<Phase>& phases) {
+  Phase all = phases[0];  // the one of most outputs
+  all.residues = int64_t(phases.size());
+  for (int64_t residue = 1; residue < all.residues; ++residue)
+    for (Tap tap : phases[residue].taps) tap.residue = residue, all.taps.push_back(tap);
+  return all;
+}
+
 // One phase on each axis.
 using Part = std::array<Phase, 3>;
 
-inline std::vector<Part> parts(const Axes& axes, bool backward) {
+inline std::vector<Part> parts(const Axes& axes, bool backward, bool residues_together) {
   std::array<std::vector<Phase>, 3> phases;
   for (int axis = 0; axis < 3; ++axis)
     phases[axis] = backward ? backward_phases(axes[axis]) : forward_phases(axes[axis]);
+  if (backward && residues_together) phases[2] = {together(phases[2])};
   std::vector<Part> product;
   for (const Phase& depth : phases[0])
     for (const Phase& height : phases[1])

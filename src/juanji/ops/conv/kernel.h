@@ -22,9 +22,9 @@ struct Runs {
   std::vector<int64_t> first;                // offset of each run
   std::vector<int64_t> offsets, rank;        // of each tap in this order; of each tap given
 
-  Runs(const std::vector<int64_t>& given, int64_t step) : rank(given.size(), -1) {
-    std::vector<int64_t> order(given.size());
-    std::iota(order.begin(), order.end(), 0);
+  // Of the taps given, those chosen.
+  Runs(const std::vector<int64_t>& given, std::vector<int64_t> order, int64_t step)
+      : rank(given.size(), -1) {
     std::sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return given[a] < given[b]; });
     auto find = [&](int64_t offset) -> int64_t {  // a tap there that is in no run yet, or -1
       auto at = std::lower_bound(order.begin(), order.end(), offset,

@@ -7,7 +7,7 @@ from torch import Tensor
 from ...bind import Bound
 from .. import check
 from ..dispatch import Candidate, dispatch
-from . import composed, native
+from . import channels_last, composed, native
 
 
 def _serves(*_: object) -> None:
@@ -16,6 +16,7 @@ def _serves(*_: object) -> None:
 
 CONVOLVE = (
     Candidate("native", native.convolve, native.declines),
+    Candidate("torch, channels last", channels_last.convolve, channels_last.declines),
     Candidate("torch", composed.convolve, _serves),
 )
 CONVOLVE_TRANSPOSED = (

@@ -11,9 +11,10 @@ class Planes {
   const std::optional<View>& bias;
   const int64_t bundle = problem.bundle<A>();
   const bool transposed = problem.out.channel_stride == 1 && problem.out.stride[2] != 1;
-  std::vector<A> panel, weights, collected;
+  std::vector<A> panel, weights, scratch, collected;
   Stacks stacks;
   int64_t packed_unit = -1, packed_work = -1;
+  int64_t left = 0;  // where the tile starts along the width
 
   static int64_t rows_from(int64_t left) { return left >= 4 ? 4 : left >= 2 ? 2 : 1; }
 
@@ -21,62 +22,95 @@ class Planes {
     return std::min(bundle, problem.groups - unit * bundle);
   }
 
-  // (group, rows of up to four output channels, input, tap, row)
+  // (group, rows of up to four output channels, residue, input, tap, row)
   void pack_weights(const Work& work, int64_t unit) {
-    const int64_t taps = work.runs.taps();
-    weights.resize(bundle * problem.outputs * problem.inputs * taps);
+    weights.resize(bundle * problem.outputs * problem.inputs * work.taps());
     A* to = weights.data();
     for (int64_t group = 0; group < groups_of(unit); ++group)
       for (int64_t output = 0; output < problem.outputs;) {
         const int64_t rows = rows_from(problem.outputs - output);
-        each_tap(work.part, problem.inputs, [&](int64_t input, int64_t tap, auto... tap_k) {
-          for (int64_t j = 0; j < rows; ++j)
-            to[(input * taps + work.runs.rank[tap]) * rows + j] =
-                weight_at<S>(problem, unit * bundle + group, output + j, input, tap_k...);
-        });
-        to += rows * problem.inputs * taps, output += rows;
+        for (const Runs& runs : work.runs) {
+          each_tap(work.part, problem.inputs, [&](int64_t input, int64_t tap, auto... tap_k) {
+            if (runs.rank[tap] < 0) return;
+            for (int64_t j = 0; j < rows; ++j)
+              to[(input * runs.taps() + runs.rank[tap]) * rows + j] =
+                  weight_at<S>(problem, unit * bundle + group, output + j, input, tap_k...);
+          });
+          to += rows * problem.inputs * runs.taps();
+        }
+        output += rows;
       }
   }
 
-  // Some output channels of a group, from its cells; into the output, or into `collect`.
+  // Some output channels of a group, from its cells; into the output, or into `collected`.
   template <int rows>
   void compute(const Work& work, const A* cells, const A* weight, const A* biases, int64_t channel,
-               S* out, A* collect, Ahead& ahead) {
-    auto run = [&](const Stack& stack, A* to, int64_t step, int64_t row_step) {
-      const Cells<A> read{reinterpret_cast<const char*>(cells) + stack.at, work.step, problem.inputs,
-                          work.panel.channel_step * int64_t(sizeof(A)), nullptr};
-      accumulate_some<A, rows>(stack.count, read, work.runs, weight, biases, to, step, row_step);
-    };
-    if (collect) {
-      A* to = collect + channel * plane();
-      for (const Stack& stack : stacks.all)
-        run(stack, to, lanes<A>, plane()), to += stack.count * lanes<A>;
-      return;
-    }
+               S* out, Ahead& ahead) {
     const int64_t width_step = work.part[2].step * problem.out.stride[2];
-    const int64_t channel_step = problem.out.channel_stride;
+    const int64_t channel_step = problem.out.channel_stride, residues = work.part[2].residues;
+    constexpr int64_t scratch_size = most_positions(rows) * rows * lanes<A>;
+    if (!transposed) scratch.resize(residues * scratch_size);
+    int64_t vectors = 0;
     for (const Stack& stack : stacks.all) {
       ahead.next();
+      const Cells<A> read{reinterpret_cast<const char*>(cells) + stack.at, work.step, problem.inputs,
+                          work.panel.channel_step * int64_t(sizeof(A)), nullptr};
+      const A* of_residue = weight;
+      auto run = [&](int64_t residue, A* to, int64_t step, int64_t row_step) {
+        const Runs& runs = work.runs[residue];
+        accumulate_some<A, rows>(stack.count, read, runs, of_residue, biases, to, step, row_step);
+        of_residue += rows * problem.inputs * runs.taps();
+      };
       S* first = out + channel * channel_step + stack.to;
+      if (transposed) {
+        for (int64_t residue = 0; residue < residues; ++residue)
+          run(residue, &collected[((residue * channels() + channel) * plane() + vectors * lanes<A>)],
+              lanes<A>, plane());
+        vectors += stack.count;
+        continue;
+      }
       if constexpr (std::is_same_v<S, A>)
         if (width_step == 1 && stack.columns == lanes<A>) {
-          run(stack, first, stacks.out_step, channel_step);
+          run(0, first, stacks.out_step, channel_step);
           continue;
         }
-      A scratch[most_positions(rows) * rows * lanes<A>];
-      run(stack, scratch, rows * lanes<A>, lanes<A>);
+      for (int64_t residue = 0; residue < residues; ++residue)
+        run(residue, &scratch[residue * scratch_size], rows * lanes<A>, lanes<A>);
       for (int64_t p = 0; p < stack.count; ++p)
-        for (int j = 0; j < rows; ++j) {
-          const A* from = scratch + (p * rows + j) * lanes<A>;
-          S* to = first + p * stacks.out_step + j * channel_step;
-          if (width_step == 1)
-            store(to, load(from), stack.columns);
-          else
-            for (int64_t lane = 0; lane < stack.columns; ++lane)
-              to[lane * width_step] = narrow<S>(from[lane]);
-        }
+        for (int j = 0; j < rows; ++j)
+          write_line(&scratch[(p * rows + j) * lanes<A>], scratch_size, residues,
+                     first + p * stacks.out_step + j * channel_step, width_step,
+                     columns_of(work, stack, p), stack.columns);
     }
   }
+
+  // Of a vector's outputs with all their residues, those that the output has.
+  int64_t columns_of(const Work& work, const Stack& stack, int64_t p) const {
+    const Phase& width = work.part[2];
+    if (width.residues == 1) return stack.columns;
+    const int64_t column = left + stack.column + (work.axis == 2 ? p * work.stride : 0);
+    const int64_t end = width.first + width.step * (column + stack.columns - 1) + width.residues;
+    return stack.columns * width.residues - std::max<int64_t>(end - problem.out.size[2], 0);
+  }
+
+  // The vectors of all residues, from_step apart, side by side; `columns` numbers in all.
+  void write_line(const A* from, int64_t from_step, int64_t residues, S* to, int64_t width_step,
+                  int64_t columns, int64_t outputs) const {
+    if (residues == 1 && width_step == 1) return store(to, load(from), columns);
+    if (residues == 2 && width_step == 2) {
+      const Vector<A> even = load(from), odd = load(from + from_step);
+      constexpr auto lane = std::make_integer_sequence<int, lanes<A>>{};
+      store(to, interleave<A, false>(even, odd, lane), columns);
+      return store(to + lanes<A>, interleave<A, true>(even, odd, lane), columns - lanes<A>);
+    }
+    const int64_t stride = width_step / (residues > 1 ? residues : 1);
+    for (int64_t lane = 0; lane < outputs; ++lane)
+      for (int64_t residue = 0; residue < residues && lane * residues + residue < columns; ++residue)
+        to[lane * width_step + (residues > 1 ? residue * stride : 0)] =
+            narrow<S>(from[residue * from_step + lane]);
+  }
+
+  int64_t channels() const { return bundle * problem.outputs; }
 
   // Numbers that a channel of the collected tile takes.
   int64_t plane() const {
@@ -86,20 +120,25 @@ class Planes {
   }
 
   // Planes to channels: squares are transposed.
-  void write_collected(const Work& work, S* out, int64_t channels) const {
+  void write_collected(const Work& work, S* out, int64_t count) const {
     const int64_t width_step = work.part[2].step * problem.out.stride[2], size = plane();
-    const A* from = collected.data();
-    for (const Stack& stack : stacks.all)
-      for (int64_t p = 0; p < stack.count; ++p, from += lanes<A>)
-        for (int64_t c = 0; c < channels; c += lanes<A>) {
-          Vector<A> square[lanes<A>];
-          for (int lane = 0; lane < lanes<A>; ++lane)
-            square[lane] = c + lane < channels ? load(from + (c + lane) * size) : Vector<A>{};
-          transpose<A>(square);
-          S* to = out + stack.to + p * stacks.out_step + c;
-          for (int64_t column = 0; column < stack.columns; ++column)
-            store(to + column * width_step, square[column], channels - c);
+    for (int64_t residue = 0; residue < work.part[2].residues; ++residue) {
+      const A* from = &collected[residue * channels() * size];
+      for (const Stack& stack : stacks.all) {
+        for (int64_t p = 0; p < stack.count; ++p, from += lanes<A>) {
+          const int64_t last = columns_of(work, stack, p);
+          for (int64_t c = 0; c < count; c += lanes<A>) {
+            Vector<A> square[lanes<A>];
+            for (int lane = 0; lane < lanes<A>; ++lane)
+              square[lane] = c + lane < count ? load(from + (c + lane) * size) : Vector<A>{};
+            transpose<A>(square);
+            S* to = out + stack.to + p * stacks.out_step + residue * problem.out.stride[2] + c;
+            for (int64_t column = 0; column * work.part[2].residues + residue < last; ++column)
+              store(to + column * width_step, square[column], count - c);
+          }
         }
+      }
+    }
   }
 
  public:
@@ -108,7 +147,7 @@ class Planes {
   int64_t units() const { return (problem.groups + bundle - 1) / bundle; }
 
   void operator()(const Work& work, const Tasks::Task& task) {
-    const int64_t taps = problem.inputs * work.runs.taps(), group = task.unit * bundle;
+    const int64_t taps = problem.inputs * work.taps(), group = task.unit * bundle;
     const int64_t groups = groups_of(task.unit);
     if (task.work != packed_work) stacks.length = {};
     if (task.unit != packed_unit || task.work != packed_work) pack_weights(work, task.unit);
@@ -121,8 +160,9 @@ class Planes {
     const int64_t most = problem.outputs >= 4   ? most_positions(4)
                          : problem.outputs >= 2 ? most_positions(2)
                                                 : most_positions(1);
+    left = start[2];
     stacks.fill(work, problem.out, start, most, lanes<A>, sizeof(A));
-    if (transposed) collected.resize(bundle * problem.outputs * plane());
+    if (transposed) collected.resize(work.part[2].residues * channels() * plane());
     S* out = problem.out.at<S>(task.n, group * problem.outputs) + corner(work, problem.out, start);
     const A* weight = weights.data();
     // While this is computed, the planes behind it can come.
@@ -137,10 +177,9 @@ class Planes {
         for (int64_t j = 0; j < rows; ++j)
           biases[j] = bias_at<S>(bias, group * problem.outputs + channel + j);
         const A* cells = panel.data() + g * problem.inputs * work.panel.channel_step;
-        A* collect = transposed ? collected.data() : nullptr;
-        if (rows == 4) compute<4>(work, cells, weight, biases, channel, out, collect, ahead);
-        else if (rows == 2) compute<2>(work, cells, weight, biases, channel, out, collect, ahead);
-        else compute<1>(work, cells, weight, biases, channel, out, collect, ahead);
+        if (rows == 4) compute<4>(work, cells, weight, biases, channel, out, ahead);
+        else if (rows == 2) compute<2>(work, cells, weight, biases, channel, out, ahead);
+        else compute<1>(work, cells, weight, biases, channel, out, ahead);
         weight += rows * taps, output += rows;
       }
     if (transposed) write_collected(work, out, groups * problem.outputs);

@@ -24,7 +24,7 @@ class Summation {
   Stacks stacks;
   const Work* placed = nullptr;
 
-  int64_t taps() const { return problem.inputs * works[0].runs.taps(); }
+  int64_t taps() const { return problem.inputs * works[0].taps(); }
   int64_t valid(int64_t unit) const {
     return std::min(unit_outputs, problem.out_channels() - unit * unit_outputs);
   }
@@ -58,10 +58,10 @@ class Summation {
         const char* g = reinterpret_cast<const char*>(source) + stack.source;
         A* sum = &sums[row * taps() * lanes<A>];
         if (stack.columns == lanes<A>)
-          correlate_stack<A, Reading::line, false>(cells, work.runs, g, stacks.source_step,
+          correlate_stack<A, Reading::line, false>(cells, work.runs[0], g, stacks.source_step,
                                                    stack.count, lanes<A>, sum);
         else
-          correlate_stack<A, Reading::line, true>(cells, work.runs, g, stacks.source_step,
+          correlate_stack<A, Reading::line, true>(cells, work.runs[0], g, stacks.source_step,
                                                   stack.count, stack.columns, sum);
       }
     }
@@ -89,7 +89,7 @@ class Summation {
       const Cells<A> cells = inputs.cells(x + channel, stack.at, work.step);
       const char* g = reinterpret_cast<const char*>(source + output) + stack.source;
       inputs.choose([&](auto reading) {
-        correlate_stack<A, reading, false>(cells, work.runs, g, stacks.source_step, stack.count,
+        correlate_stack<A, reading, false>(cells, work.runs[0], g, stacks.source_step, stack.count,
                                            lanes<A>, &sums[output * taps()]);
       });
     };
@@ -132,11 +132,11 @@ class Summation {
   // To the place of this unit's weights in (F, C / groups, *kernel).
   void write(int64_t unit, A* weights) const {
     const auto& [depths, heights, widths] = problem.weight.size;
-    const int64_t kernel = depths * heights * widths, count = works[0].runs.taps();
+    const int64_t kernel = depths * heights * widths, count = works[0].taps();
     each_tap(works[0].part, problem.inputs,
              [&](int64_t input, int64_t tap, const Tap& d, const Tap& h, const Tap& w) {
                const int64_t place = input * kernel + (d.k * heights + h.k) * widths + w.k;
-               const int64_t from = input * count + works[0].runs.rank[tap];
+               const int64_t from = input * count + works[0].runs[0].rank[tap];
                for (int64_t f = 0; f < valid(unit); ++f)
                  weights[(unit * unit_outputs + f) * problem.inputs * kernel + place] =
                      planes ? sum<A>(load(&sums[(f * taps() + from) * lanes<A>]))

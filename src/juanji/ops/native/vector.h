@@ -166,6 +166,13 @@ inline Vector<A> permute_near(Vector<A> value, Mask<A> index) {
 #endif
 }
 
+// a[0], b[0], a[1], b[1], ...: the first half of it, or the second.
+template <class A, bool second, int... lane>
+inline Vector<A> interleave(Vector<A> a, Vector<A> b, std::integer_sequence<int, lane...>) {
+  constexpr int from = second ? lanes<A> / 2 : 0;
+  return __builtin_shufflevector(a, b, (from + lane / 2 + lane % 2 * lanes<A>)...);
+}
+
 // Asks for the memory of a walk some steps before it is needed: `bytes` of it in `steps` parts.
 class Ahead {
   const char *at, *end;

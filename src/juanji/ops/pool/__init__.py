@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import prod
 from typing import Any
 
 import torch
@@ -13,7 +12,7 @@ from torch.overrides import handle_torch_function, has_torch_function_unary
 from ...spec import Padding, Size
 from ..memory import memory_checked
 from . import op
-from .arguments import bind_pool, bind_unpool, check_values
+from .arguments import bind_pool, bind_unpool
 
 __all__ = [
     "avg_pool",
@@ -142,7 +141,8 @@ def stochastic_pool(
 ) -> Any:
     """Pick one cell of every window with probability a / sum(a) of its value a; or their mean.
 
-    Training draws, one random number per output, in C order; the gradient goes to the cell drawn.
+    Training draws, one random number per output; the gradient goes to the cell drawn. The same seed
+    draws the same again, but not the same with the native kernels and without them.
     Evaluation returns the mean under these probabilities, sum(a^2) / sum(a), with its derivative.
     A window of zeros gives 0. Padding counts as zeros, so that it is never drawn.
 
@@ -183,17 +183,12 @@ def stochastic_pool(
             generator=generator, return_indices=return_indices,
         )  # fmt: skip
     bound = bind_pool(input, kernel_size, stride, padding)
-    values = input.detach()
-    valid = (values >= 0) & (values < float("inf"))
-    rule = "input must hold finite values of at least 0"
-    check_values(valid, rule, lambda: ValueError(f"{rule}, got {values[~valid][0].item()}"))
     if training:
-        indices = op.stochastic_indices(input, bound, generator)
-        output = op.take(input, indices, bound)
+        output, indices = op.stochastic_pool(input, bound, generator, return_indices)
     else:
         output = op.stochastic_mean(input, bound)
         if return_indices:
-            indices = op.max_pool_with_indices(values, bound)[1]
+            indices = op.max_pool_with_indices(input.detach(), bound)[1]
     return (output, indices) if return_indices else output
 
 
@@ -248,17 +243,6 @@ def max_unpool(
             f"indices must have the shape of input, {tuple(input.shape)}, "
             f"got {tuple(indices.shape)}"
         )
-    size = [axis.fine for axis in bound.axes]
-    cells = prod(size)
-    valid = (indices >= 0) & (indices < cells)
-    check_values(
-        valid,
-        "indices must be at least 0 and below the number of output cells",
-        lambda: IndexError(
-            f"indices must be at least 0 and below {cells}, the cells of output size {size}, "
-            f"got {indices[~valid][0].item()}"
-        ),
-    )
     return op.max_unpool(input, indices, bound)
 
 

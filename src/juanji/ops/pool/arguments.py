@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from math import prod
 
 import torch
 from torch import Tensor
@@ -21,12 +23,33 @@ def bind_pool(
     dilation: Size = 1,
     ceil_mode: bool = False,
 ) -> Bound:
-    """Slide windows over the spatial axes of `input`, each of them holding at least one cell."""
-    wanted = _windows(input, kernel_size, stride, padding, dilation)
-    bound = bind(Pool(wanted, ceil_mode), tuple(input.shape[-len(wanted) :]))
+    """Slide windows over the spatial axes of `input`, each of them holding at least one cell.
+
+    What was bound once is remembered, if it is given in plain numbers.
+    """
+    _require_floating(input)
+    arguments = (tuple(input.shape), kernel_size, stride, padding, dilation, ceil_mode)
+    if torch.compiler.is_compiling() or not all(map(_plain, arguments)):
+        return _bind_pool(*arguments)
+    return _remembered_pool(*arguments)
+
+
+def _bind_pool(
+    shape: tuple[int, ...],
+    kernel_size: Size,
+    stride: Size | None,
+    padding: Padding,
+    dilation: Size,
+    ceil_mode: bool,
+) -> Bound:
+    wanted = _windows(shape, kernel_size, stride, padding, dilation)
+    bound = bind(Pool(wanted, ceil_mode), shape[-len(wanted) :])
     for window, axis in zip(wanted, bound.axes, strict=True):
         _check_padding(window, axis)
     return bound
+
+
+_remembered_pool = functools.lru_cache(maxsize=1024, typed=True)(_bind_pool)
 
 
 def bind_unpool(
@@ -41,16 +64,31 @@ def bind_unpool(
     `output_size` is spatial or a whole shape; without it, it is the smallest that whole windows
     fill.
     """
-    wanted = _windows(input, kernel_size, stride, padding)
-    coarse = tuple(input.shape[-len(wanted) :])
+    _require_floating(input)
+    shape = tuple(input.shape)
+    arguments = (shape, kernel_size, stride, padding, output_size)
+    if torch.compiler.is_compiling() or not all(map(_plain, arguments)):
+        return _bind_unpool(*arguments)
+    return _remembered_unpool(*arguments)
+
+
+def _bind_unpool(
+    shape: tuple[int, ...],
+    kernel_size: Size,
+    stride: Size | None,
+    padding: Padding,
+    output_size: Sequence[int] | None,
+) -> Bound:
+    wanted = _windows(shape, kernel_size, stride, padding)
+    coarse = shape[-len(wanted) :]
     if 0 in coarse:
         raise ValueError(f"input must have at least one cell on each axis, got {coarse}")
     sizes: Sequence[int | None] = (None,) * len(wanted)
     if output_size is not None:
-        if len(output_size) not in (len(wanted), input.ndim):
+        if len(output_size) not in (len(wanted), len(shape)):
             raise ValueError(
                 f"output_size must have one value per spatial axis ({len(wanted)}) or be a whole "
-                f"shape ({input.ndim} values), got {tuple(output_size)}"
+                f"shape ({len(shape)} values), got {tuple(output_size)}"
             )
         sizes = output_size[-len(wanted) :]
     axes = tuple(_unpooled(*arguments) for arguments in zip(wanted, coarse, sizes, strict=True))
@@ -59,7 +97,43 @@ def bind_unpool(
     return Bound(Pool(wanted), axes)
 
 
-def check_values(valid: Tensor, rule: str, error: Callable[[], Exception]) -> None:
+_remembered_unpool = functools.lru_cache(maxsize=1024, typed=True)(_bind_unpool)
+
+
+def _plain(argument: object) -> bool:
+    """Whether it can be remembered: 2, 2.0 and True are equal, but not the same."""
+    if type(argument) is tuple or type(argument) is torch.Size:
+        return all(type(item) is int for item in argument)
+    return type(argument) in (int, str, bool, type(None))
+
+
+def _require_floating(input: Tensor) -> None:
+    if not input.is_floating_point():
+        raise TypeError(f"input must be floating-point, got {input.dtype}")
+
+
+def check_weights(input: Tensor) -> None:
+    """Raise ValueError unless all values can be weights of a draw."""
+    valid = (input >= 0) & (input < float("inf"))
+    rule = "input must hold finite values of at least 0"
+    _check_values(valid, rule, lambda: ValueError(f"{rule}, got {input[~valid][0].item()}"))
+
+
+def check_indices(indices: Tensor, size: Sequence[int]) -> None:
+    """Raise IndexError unless all indices are of cells of a map of that size."""
+    cells = prod(size)
+    valid = (indices >= 0) & (indices < cells)
+    _check_values(
+        valid,
+        "indices must be at least 0 and below the number of output cells",
+        lambda: IndexError(
+            f"indices must be at least 0 and below {cells}, the cells of output size "
+            f"{list(size)}, got {indices[~valid][0].item()}"
+        ),
+    )
+
+
+def _check_values(valid: Tensor, rule: str, error: Callable[[], Exception]) -> None:
     """Raise `error()` unless all are valid; waits for the device to know.
 
     In a compiled or exported graph `rule` is asserted when the graph runs: RuntimeError there.
@@ -71,19 +145,20 @@ def check_values(valid: Tensor, rule: str, error: Callable[[], Exception]) -> No
 
 
 def _windows(
-    input: Tensor, kernel_size: Size, stride: Size | None, padding: Padding, dilation: Size = 1
+    shape: tuple[int, ...],
+    kernel_size: Size,
+    stride: Size | None,
+    padding: Padding,
+    dilation: Size = 1,
 ) -> tuple[Window, ...]:
     """Parse the arguments; `kernel_size`, or else the input, says how many axes there are."""
-    if not input.is_floating_point():
-        raise TypeError(f"input must be floating-point, got {input.dtype}")
-    shape = tuple(input.shape)
-    dimensions = len(kernel_size) if isinstance(kernel_size, Sequence) else input.ndim - 2
+    dimensions = len(kernel_size) if isinstance(kernel_size, Sequence) else len(shape) - 2
     if not 1 <= dimensions <= 3:
         raise ValueError(
             f"kernel_size must have 1 to 3 values, or be an int for an input (N, C, *spatial) with "
             f"1 to 3 spatial axes; got {kernel_size} for shape {shape}"
         )
-    if input.ndim not in (dimensions + 1, dimensions + 2):
+    if len(shape) not in (dimensions + 1, dimensions + 2):
         raise ValueError(
             f"input must have {dimensions + 2} dimensions (N, C, *spatial), or {dimensions + 1} "
             f"unbatched, for kernel_size {kernel_size}; got shape {shape}"

@@ -118,8 +118,12 @@ def stochastic_pool(
     training: bool = True,
     generator: torch.Generator | None = None,
     return_indices: bool = False,
+    random: Tensor | None = None,
 ) -> Any:
-    """Lay the values of the window end to end; the random number points at one of them."""
+    """Lay the values of the window end to end; the random number points at one of them.
+
+    Random numbers, one for each output in C order, are `random` or what the generator gives.
+    """
     bound = bind_pool(input, kernel_size, stride, padding)
     if not training:
         mean = each_plane(
@@ -134,13 +138,15 @@ def stochastic_pool(
         _, indices = max_pool(input, kernel_size, stride, padding, return_indices=True)
         return (mean, indices) if return_indices else mean
     shape = (*input.shape[: -len(bound.axes)], *bound.output_size)
-    random = iter(torch.rand(shape, generator=generator, dtype=input.dtype).flatten().tolist())
+    if random is None:
+        random = torch.rand(shape, generator=generator, dtype=input.dtype)
+    numbers = iter(random.flatten().tolist())
 
     def draw(plane: Tensor) -> list[Cell]:
         drawn = []
         for o in coarse_cells(bound):
             cells = window(bound, o)
-            rest = next(random) * float(sum(plane[i] for i in cells))
+            rest = next(numbers) * float(sum(plane[i] for i in cells))
             choice = cells[0]
             for i in cells:
                 if plane[i] > 0 and rest >= 0:
@@ -153,6 +159,50 @@ def stochastic_pool(
     output = input.flatten(-len(bound.axes)).gather(-1, indices.flatten(-len(bound.axes)))
     output = output.reshape(indices.shape)
     return (output, indices) if return_indices else output
+
+
+def uniforms(seed: int, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+    """Return the random numbers of the native kernel: shape (N, C, *output), as random.h has them.
+
+    Every row of outputs has a key of 64 bits, mixed from the seed and the row's number; every
+    number in a row mixes its column with the key.
+    """
+    rows = prod(shape[:-1])
+    return torch.tensor(
+        [
+            _uniform(column, *_key(seed, row), dtype)
+            for row in range(rows)
+            for column in range(shape[-1])
+        ],
+        dtype=dtype,
+    ).reshape(tuple(shape))
+
+
+def _key(seed: int, row: int) -> tuple[int, int]:
+    """Mix as splitmix64 does."""
+    x = (seed + (row + 1) * 0x9E3779B97F4A7C15) % 2**64
+    x = (x ^ x >> 30) * 0xBF58476D1CE4E5B9 % 2**64
+    x = (x ^ x >> 27) * 0x94D049BB133111EB % 2**64
+    x ^= x >> 31
+    return x % 2**32, x >> 32
+
+
+def _mixed(x: int, *keys: int) -> int:
+    """Apply the finalizer of MurmurHash3 once for each key."""
+    for key in keys:
+        x = (x + key) % 2**32
+        x = (x ^ x >> 16) * 0x85EBCA6B % 2**32
+        x = (x ^ x >> 13) * 0xC2B2AE35 % 2**32
+        x ^= x >> 16
+    return x
+
+
+def _uniform(column: int, first: int, second: int, dtype: torch.dtype) -> float:
+    """Keep as many bits as the type that sums has."""
+    x = _mixed(column, first, second)
+    if dtype != torch.float64:
+        return (x >> 8) / 2**24
+    return ((x >> 5) * 2**26 + (_mixed(column, second, first) >> 6)) / 2**53
 
 
 def max_unpool(

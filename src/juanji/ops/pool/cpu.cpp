@@ -1,0 +1,473 @@
+// The operators of pooling: what they take, check and return. How cells are visited: cells.h and
+// planes.h; what is made of their sources: reduce.h; the relation: window.h.
+#include "cells.h"
+#include "planes.h"
+#include "random.h"
+#include "unpool.h"
+
+#include <atomic>
+
+namespace juanji {
+namespace {
+
+// ------------------------------------------------------------------------ maxima, and what is drawn
+
+inline void check_bytes(const Windows& w) {
+  STD_TORCH_CHECK(w.taps() <= 256, "the taps of a window are counted in a byte: at most 256, got ",
+                  w.taps());
+}
+
+template <class S, bool numbered>
+void maximum(const Job& job, bool innermost) {
+  using A = Compute<S>;
+  using Op = Maximum<S, numbered>;
+  const View& source = job.source;
+  if (innermost) {
+    cells<A>(job, [&] {
+      return [&](const Place& place, const Taps<A>& taps) {
+        Op op;
+        op.out = place_in<S>(job.target, place);
+        if constexpr (numbered) op.taps_out = place_in<uint8_t>(*job.taps_out, place);
+        op.first = taps.count ? taps.number[0] : 0;
+        reduce<false>(op, source.at<S>(place.n, 0), taps, source.channels);
+      };
+    });
+    return;
+  }
+  planes<S>(job, Op::padding, [&](int64_t) {
+    return [&](const Block<A>& block) {
+      Op op;
+      op.out = static_cast<S*>(block.out);
+      op.taps_out = block.taps_out;
+      op.first_taps = block.first;
+      op.first = block.first_depth * job.windows.axis[1].kernel * job.windows.axis[2].kernel;
+      return op;
+    };
+  });
+}
+
+Job forward_job(const Tensor& input, const Ints& output_size, const Ints& kernel,
+                const Ints& stride, const Ints& padding, const Ints& dilation) {
+  int64_t axes = spatial_axes("input", input);
+  View source = view("input", input);
+  Triple coarse = triple("output_size", output_size, axes, 1);
+  return {windows(source.size, coarse, axes, kernel, stride, padding, dilation), false, source, {}};
+}
+
+Job adjoint_job(const Tensor& input, const Ints& output_size, const Ints& kernel,
+                const Ints& stride, const Ints& padding, const Ints& dilation) {
+  int64_t axes = spatial_axes("input", input);
+  View source = view("input", input);
+  Triple fine = triple("output_size", output_size, axes, 1);
+  return {windows(fine, source.size, axes, kernel, stride, padding, dilation), true, source, {}};
+}
+
+// A new tensor of the target's shape.
+Tensor target_like(const Job& job, const Tensor& input, ScalarType dtype, bool innermost) {
+  return empty(job.source.batch, job.source.channels, job.windows.size(job.adjoint),
+               input.dim() - 2, dtype, innermost);
+}
+
+Tensor target_of(Job& job, const Tensor& input, bool innermost) {
+  Tensor output = target_like(job, input, input.scalar_type(), innermost);
+  job.target = view("output", output);
+  return output;
+}
+
+Tensor max_pool(const Tensor& input, const Ints& output_size, const Ints& kernel,
+                const Ints& stride, const Ints& padding, const Ints& dilation) {
+  Job job = forward_job(input, output_size, kernel, stride, padding, dilation);
+  bool innermost = channels_innermost(input);
+  Tensor output = target_of(job, input, innermost);
+  for_storage(input.scalar_type(), [&]<class S>(S) {
+    maximum<S, false>(job, innermost);
+  });
+  return output;
+}
+
+std::tuple<Tensor, Tensor> max_pool_with_taps(const Tensor& input, const Ints& output_size,
+                                              const Ints& kernel, const Ints& stride,
+                                              const Ints& padding, const Ints& dilation) {
+  Job job = forward_job(input, output_size, kernel, stride, padding, dilation);
+  check_bytes(job.windows);
+  bool innermost = channels_innermost(input);
+  Tensor output = target_of(job, input, innermost);
+  Tensor taps = target_like(job, input, ScalarType::Byte, innermost);
+  View taps_out = view("taps", taps);
+  job.taps_out = &taps_out;
+  for_storage(input.scalar_type(), [&]<class S>(S) {
+    maximum<S, true>(job, innermost);
+  });
+  return {output, taps};
+}
+
+// Whether all values are at least 0 and finite.
+template <class S>
+inline bool weights(const S* from, int64_t step, int64_t count) {
+  using A = Compute<S>;
+  constexpr A top = std::numeric_limits<A>::max();
+  Mask<A> good = Vector<A>{} == Vector<A>{};
+  int64_t j = 0;
+  if (step == 1)
+    for (; j + lanes<A> <= count; j += lanes<A>) {
+      Vector<A> value = load(from + j);
+      good &= (value >= Vector<A>{}) & (value <= splat(top));
+    }
+  bool all = true;
+  for (; j < count; ++j) {
+    A value = widen(from[j * step]);
+    all &= value >= 0 && value <= top;
+  }
+  for (int lane = 0; lane < lanes<A>; ++lane) all &= good[lane] != 0;
+  return all;
+}
+
+// Every input cell is checked by one window alone, also those that no window holds. Windows from
+// (d, h, w) to (d, last_h, last_w), of one channel or of all.
+template <class S>
+bool owned_weights(const Job& job, int64_t n, int64_t c, int64_t channels, int64_t d, int64_t h,
+                   int64_t last_h, int64_t w, int64_t last_w) {
+  const auto& axis = job.windows.axis;
+  const View& source = job.source;
+  auto [d0, d1] = axis[0].owned(d);
+  int64_t h0 = axis[1].owned(h).first, h1 = axis[1].owned(last_h).second;
+  int64_t w0 = axis[2].owned(w).first, w1 = axis[2].owned(last_w).second;
+  bool good = true;
+  for (int64_t z = d0; z < d1; ++z)
+    for (int64_t y = h0; y < h1; ++y) {
+      const S* row = source.at<S>(n, c) + z * source.stride[0] + y * source.stride[1] +
+                     w0 * source.stride[2];
+      if (channels == 1) good &= weights(row, source.stride[2], w1 - w0);
+      else if (source.stride[2] == channels) good &= weights(row, 1, (w1 - w0) * channels);
+      else
+        for (int64_t x = 0; x < w1 - w0; ++x)
+          good &= weights(row + x * source.stride[2], 1, channels);
+    }
+  return good;
+}
+
+template <class S>
+void draw(const Job& job, bool innermost, int64_t seed, std::atomic<bool>& refused) {
+  using A = Compute<S>;
+  const View& source = job.source;
+  Triple size = job.windows.size(false);
+  auto key = [&](int64_t n, int64_t c, int64_t d, int64_t h) {
+    return row_key(seed, ((n * source.channels + c) * size[0] + d) * size[1] + h);
+  };
+  if (!innermost) {
+    planes<S>(job, A(0), [&](int64_t cells) {
+      return [&, random = std::unique_ptr<A[]>(new A[cells]())](const Block<A>& block) {
+        int64_t last_h = block.row + block.row_count - 1;
+        int64_t last_w = block.column + block.column_count - 1;
+        if (!owned_weights<S>(job, block.n, block.c, 1, block.d, block.row, last_h, block.column,
+                              last_w))
+          refused = true;
+        for (int64_t r = 0; r < block.row_count; ++r) {
+          Key row = key(block.n, block.c, block.d, block.row + r);
+          A* to = random.get() + r * block.pitch;
+          for (int64_t j = 0; j < block.column_count; ++j)
+            to[j] = uniform<A>(uint32_t(block.column + j), row.first, row.second);
+        }
+        Draw<S> op;
+        op.out = static_cast<S*>(block.out);
+        op.taps_out = block.taps_out;
+        op.first_taps = block.first;
+        op.first = block.first_depth * job.windows.axis[1].kernel * job.windows.axis[2].kernel;
+        op.random = random.get();
+        return op;
+      };
+    });
+    return;
+  }
+  struct Keys {  // of the row with all its channels
+    std::vector<uint32_t> first, second;
+    std::unique_ptr<A[]> random;
+    int64_t n = -1, d = -1, h = -1;
+  };
+  cells<A>(job, [&] {
+    size_t room = size_t(source.channels + lanes<A>);
+    Keys made{std::vector<uint32_t>(room), std::vector<uint32_t>(room),
+              std::unique_ptr<A[]>(new A[room]())};
+    return [&, keys = std::move(made)](const Place& place, const Taps<A>& taps) mutable {
+      if (!owned_weights<S>(job, place.n, 0, source.channels, place.d, place.h, place.h, place.w,
+                            place.w))
+        refused = true;
+      uint32_t* first = keys.first.data();
+      uint32_t* second = keys.second.data();
+      if (place.n != keys.n || place.d != keys.d || place.h != keys.h) {
+        keys.n = place.n, keys.d = place.d, keys.h = place.h;
+        for (int64_t c = 0; c < source.channels; ++c) {
+          Key row = key(place.n, c, place.d, place.h);
+          first[c] = row.first, second[c] = row.second;
+        }
+      }
+      A* random = keys.random.get();
+      for (int64_t c = 0; c < source.channels; ++c)
+        random[c] = uniform<A>(uint32_t(place.w), first[c], second[c]);
+      Draw<S> op;
+      op.out = place_in<S>(job.target, place);
+      op.taps_out = place_in<uint8_t>(*job.taps_out, place);
+      op.first = taps.count ? taps.number[0] : 0;
+      op.random = random;
+      reduce<false>(op, source.at<S>(place.n, 0), taps, source.channels);
+    };
+  });
+}
+
+std::tuple<Tensor, Tensor> stochastic_pool(const Tensor& input, const Tensor& seed,
+                                           const Ints& output_size, const Ints& kernel,
+                                           const Ints& stride, const Ints& padding) {
+  Ints dense(kernel.size(), 1);
+  Job job = forward_job(input, output_size, kernel, stride, padding, dense);
+  check_bytes(job.windows);
+  STD_TORCH_CHECK(seed.is_cpu() && seed.scalar_type() == ScalarType::Long && seed.numel() == 1,
+                  "seed must be one int64 on the CPU");
+  bool innermost = channels_innermost(input);
+  Tensor output = target_of(job, input, innermost);
+  Tensor taps = target_like(job, input, ScalarType::Byte, innermost);
+  View taps_out = view("taps", taps);
+  job.taps_out = &taps_out;
+  std::atomic<bool> refused = false;
+  for_storage(input.scalar_type(), [&]<class S>(S) {
+    draw<S>(job, innermost, *static_cast<const int64_t*>(seed.data_ptr()), refused);
+  });
+  STD_TORCH_CHECK(!refused, "input must hold finite values of at least 0");
+  return {output, taps};
+}
+
+// ------------------------------------------------------------------------------------ sums, averages
+
+template <class S>
+void sum(const Job& job, bool innermost) {
+  using A = Compute<S>;
+  const View& source = job.source;
+  if (innermost) {
+    cells<A>(job, [&] {
+      return [&](const Place& place, const Taps<A>& taps) {
+        auto add = [&](auto op) {
+          op.out = place_in<S>(job.target, place);
+          op.by = A(place.divisor);
+          reduce<false>(op, source.at<S>(place.n, 0), taps, source.channels);
+        };
+        if (job.divides_sources()) add(Sum<S, true>{});
+        else add(Sum<S, false>{});
+      };
+    });
+    return;
+  }
+  auto add = [&]<class T>(T) {  // what is written: to the output, or to a phase of it
+    planes<S>(job, A(0), [](int64_t) {
+      return [](const Block<A>& block) {
+        return Sum<T, false>{static_cast<T*>(block.out), block.divisors, A(block.divisor)};
+      };
+    });
+  };
+  if (job.adjoint) add(A{});
+  else add(S{});
+}
+
+Tensor summed(Job& job, const Tensor& input) {
+  bool innermost = channels_innermost(input);
+  Tensor output = target_of(job, input, innermost);
+  for_storage(input.scalar_type(), [&]<class S>(S) { sum<S>(job, innermost); });
+  return output;
+}
+
+Divisor counted(int64_t axes, const Ints& padding, const Ints& padding_high, bool include,
+                std::optional<int64_t> given) {
+  Triple low = triple("padding", padding, axes, 0),
+         high = triple("padding_high", padding_high, axes, 0);
+  for (int64_t number : high)
+    STD_TORCH_CHECK(0 <= number && number < limit, "padding_high must be at least 0 and below 2**31");
+  if (given) return {Divisor::fixed, {}, {}, double(*given)};
+  return {Divisor::taps, include ? low : Triple{}, include ? high : Triple{}};
+}
+
+Tensor avg_pool(const Tensor& input, const Ints& output_size, const Ints& kernel,
+                const Ints& stride, const Ints& padding, const Ints& padding_high,
+                const Ints& dilation, bool count_include_pad,
+                std::optional<int64_t> divisor_override) {
+  Job job = forward_job(input, output_size, kernel, stride, padding, dilation);
+  job.divisor =
+      counted(input.dim() - 2, padding, padding_high, count_include_pad, divisor_override);
+  return summed(job, input);
+}
+
+Tensor avg_pool_gradient(const Tensor& gradient, const Ints& input_size, const Ints& kernel,
+                         const Ints& stride, const Ints& padding, const Ints& padding_high,
+                         const Ints& dilation, bool count_include_pad,
+                         std::optional<int64_t> divisor_override) {
+  Job job = adjoint_job(gradient, input_size, kernel, stride, padding, dilation);
+  job.divisor =
+      counted(gradient.dim() - 2, padding, padding_high, count_include_pad, divisor_override);
+  return summed(job, gradient);
+}
+
+Tensor avg_unpool(const Tensor& input, const Ints& output_size, const Ints& kernel,
+                  const Ints& stride, const Ints& padding) {
+  Job job = adjoint_job(input, output_size, kernel, stride, padding, Ints(kernel.size(), 1));
+  job.divisor.kind = Divisor::windows;
+  return summed(job, input);
+}
+
+Tensor avg_unpool_gradient(const Tensor& gradient, const Ints& input_size, const Ints& kernel,
+                           const Ints& stride, const Ints& padding) {
+  Job job = forward_job(gradient, input_size, kernel, stride, padding, Ints(kernel.size(), 1));
+  job.divisor.kind = Divisor::windows;
+  return summed(job, gradient);
+}
+
+// --------------------------------------------------------------------------- along recorded taps
+
+template <class S>
+void place(const Job& job, bool innermost) {
+  using A = Compute<S>;
+  const View& source = job.source;
+  if (innermost) {
+    cells<A>(job, [&] {
+      return [&](const Place& place, const Taps<A>& taps) {
+        Matching<S, uint8_t> op{place_in<S>(job.target, place),
+                                job.numbers->at<uint8_t>(place.n, 0)};
+        reduce<false>(op, source.at<S>(place.n, 0), taps, source.channels);
+      };
+    });
+    return;
+  }
+  planes<S>(job, A(0), [](int64_t) {
+    return [](const Block<A>& block) {
+      return Matching<A, Lane<A>>{static_cast<A*>(block.out), block.numbers};
+    };
+  });
+}
+
+void check_taps(const Tensor& taps, const Triple& coarse, int64_t batch, int64_t channels) {
+  STD_TORCH_CHECK(taps.scalar_type() == ScalarType::Byte, "taps must be uint8");
+  View seen = view("taps", taps);
+  STD_TORCH_CHECK(seen.size == coarse && seen.batch == batch && seen.channels == channels,
+                  "taps must have the shape of what was pooled");
+}
+
+Tensor place_taps(const Tensor& input, const Tensor& taps, const Ints& output_size,
+                  const Ints& kernel, const Ints& stride, const Ints& padding,
+                  const Ints& dilation) {
+  Job job = adjoint_job(input, output_size, kernel, stride, padding, dilation);
+  check_bytes(job.windows);
+  STD_TORCH_CHECK(taps.dim() == input.dim(), "taps must have the shape of input");
+  check_taps(taps, job.source.size, job.source.batch, job.source.channels);
+  View numbers = view("taps", taps);
+  job.numbers = &numbers;
+  bool innermost = channels_innermost(taps) && input.stride(1) == 1;
+  Tensor output = target_of(job, input, innermost);
+  for_storage(input.scalar_type(), [&]<class S>(S) { place<S>(job, innermost); });
+  return output;
+}
+
+Tensor take_taps(const Tensor& input, const Tensor& taps, const Ints& kernel, const Ints& stride,
+                 const Ints& padding, const Ints& dilation) {
+  STD_TORCH_CHECK(taps.dim() == input.dim(), "taps must have as many axes as input");
+  Ints coarse;
+  for (int64_t axis = 2; axis < taps.dim(); ++axis) coarse.push_back(taps.size(axis));
+  Job job = forward_job(input, coarse, kernel, stride, padding, dilation);
+  check_bytes(job.windows);
+  check_taps(taps, job.windows.size(false), job.source.batch, job.source.channels);
+  Tensor output = target_of(job, input, channels_innermost(input));
+  bool inside = true;
+  for_storage(input.scalar_type(), [&]<class S>(S) {
+    inside = take<S>(job.windows, job.source, view("taps", taps), job.target);
+  });
+  STD_TORCH_CHECK(inside, "taps must lie in the input");
+  return output;
+}
+
+Tensor tap_indices(const Tensor& taps, const Ints& input_size, const Ints& kernel,
+                   const Ints& stride, const Ints& padding, const Ints& dilation) {
+  Job job = adjoint_job(taps, input_size, kernel, stride, padding, dilation);
+  check_bytes(job.windows);
+  check_taps(taps, job.source.size, job.source.batch, job.source.channels);
+  Tensor indices = empty(job.source.batch, job.source.channels, job.source.size, taps.dim() - 2,
+                         ScalarType::Long, channels_innermost(taps));
+  find_indices(job.windows, job.source, view("indices", indices));
+  return indices;
+}
+
+// ------------------------------------------------------------------------------------ max unpooling
+
+Tensor max_unpool(const Tensor& input, const Tensor& indices, const Ints& output_size) {
+  int64_t axes = spatial_axes("input", input);
+  View source = view("input", input);
+  Triple fine = triple("output_size", output_size, axes, 1);
+  check_indices(input, indices);
+  for (int64_t size : fine) STD_TORCH_CHECK(size >= 0, "output_size must be at least 0");
+  bool innermost = channels_innermost(input);
+  Tensor output =
+      empty(source.batch, source.channels, fine, axes, input.scalar_type(), innermost);
+  bool inside = true;
+  for_storage(input.scalar_type(), [&]<class S>(S) {
+    inside = write_indices<S>(source, view("indices", indices), view("output", output), innermost);
+  });
+  STD_TORCH_CHECK(inside, "indices must be at least 0 and below the number of output cells");
+  return output;
+}
+
+Tensor max_unpool_gradient(const Tensor& gradient, const Tensor& indices) {
+  int64_t axes = spatial_axes("gradient", gradient);
+  View source = view("gradient", gradient), where = view("indices", indices);
+  STD_TORCH_CHECK(indices.scalar_type() == ScalarType::Long && indices.dim() == gradient.dim() &&
+                      where.batch == source.batch && where.channels == source.channels,
+                  "indices must be int64, with the batch and channels of gradient");
+  bool innermost = channels_innermost(gradient);
+  Tensor output = empty(where.batch, where.channels, where.size, axes, gradient.scalar_type(),
+                        innermost);
+  bool inside = true;
+  for_storage(gradient.scalar_type(), [&]<class S>(S) {
+    inside = read_indices<S>(source, where, view("output", output), innermost);
+  });
+  STD_TORCH_CHECK(inside, "indices must be at least 0 and below the number of cells");
+  return output;
+}
+
+}  // namespace
+
+STABLE_TORCH_LIBRARY_FRAGMENT(juanji, m) {
+  m.def("max_pool(Tensor input, SymInt[] output_size, SymInt[] kernel, SymInt[] stride, "
+        "SymInt[] padding, SymInt[] dilation) -> Tensor");
+  m.def("max_pool_with_taps(Tensor input, SymInt[] output_size, SymInt[] kernel, SymInt[] stride, "
+        "SymInt[] padding, SymInt[] dilation) -> (Tensor, Tensor)");
+  m.def("stochastic_pool(Tensor input, Tensor seed, SymInt[] output_size, SymInt[] kernel, "
+        "SymInt[] stride, SymInt[] padding) -> (Tensor, Tensor)");
+  m.def("place_taps(Tensor input, Tensor taps, SymInt[] output_size, SymInt[] kernel, "
+        "SymInt[] stride, SymInt[] padding, SymInt[] dilation) -> Tensor");
+  m.def("take_taps(Tensor input, Tensor taps, SymInt[] kernel, SymInt[] stride, SymInt[] padding, "
+        "SymInt[] dilation) -> Tensor");
+  m.def("tap_indices(Tensor taps, SymInt[] input_size, SymInt[] kernel, SymInt[] stride, "
+        "SymInt[] padding, SymInt[] dilation) -> Tensor");
+  m.def("avg_pool(Tensor input, SymInt[] output_size, SymInt[] kernel, SymInt[] stride, "
+        "SymInt[] padding, SymInt[] padding_high, SymInt[] dilation, bool count_include_pad, "
+        "int? divisor_override) -> Tensor");
+  m.def("avg_pool_gradient(Tensor gradient, SymInt[] input_size, SymInt[] kernel, SymInt[] stride, "
+        "SymInt[] padding, SymInt[] padding_high, SymInt[] dilation, bool count_include_pad, "
+        "int? divisor_override) -> Tensor");
+  m.def("avg_unpool(Tensor input, SymInt[] output_size, SymInt[] kernel, SymInt[] stride, "
+        "SymInt[] padding) -> Tensor");
+  m.def("avg_unpool_gradient(Tensor gradient, SymInt[] input_size, SymInt[] kernel, "
+        "SymInt[] stride, SymInt[] padding) -> Tensor");
+  m.def("max_unpool(Tensor input, Tensor indices, SymInt[] output_size) -> Tensor");
+  m.def("max_unpool_gradient(Tensor gradient, Tensor indices) -> Tensor");
+}
+
+STABLE_TORCH_LIBRARY_IMPL(juanji, CPU, m) {
+  m.impl("max_pool", TORCH_BOX(&max_pool));
+  m.impl("max_pool_with_taps", TORCH_BOX(&max_pool_with_taps));
+  m.impl("stochastic_pool", TORCH_BOX(&stochastic_pool));
+  m.impl("place_taps", TORCH_BOX(&place_taps));
+  m.impl("take_taps", TORCH_BOX(&take_taps));
+  m.impl("tap_indices", TORCH_BOX(&tap_indices));
+  m.impl("avg_pool", TORCH_BOX(&avg_pool));
+  m.impl("avg_pool_gradient", TORCH_BOX(&avg_pool_gradient));
+  m.impl("avg_unpool", TORCH_BOX(&avg_unpool));
+  m.impl("avg_unpool_gradient", TORCH_BOX(&avg_unpool_gradient));
+  m.impl("max_unpool", TORCH_BOX(&max_unpool));
+  m.impl("max_unpool_gradient", TORCH_BOX(&max_unpool_gradient));
+}
+
+}  // namespace juanji

@@ -1,0 +1,266 @@
+// What is made of the sources of a target cell: a maximum, a sum, a draw. Written for vectors of
+// target cells, whose sources are vectors too: neighbours along the channels or along the last axis.
+#pragma once
+
+#include <utility>
+
+#include "window.h"
+
+namespace juanji {
+namespace {
+
+// The sources of a target cell, in the order in which they are taken.
+template <class A>
+struct Taps {
+  std::vector<int64_t> offset;         // of the values
+  std::vector<int64_t> number_offset;  // of the recorded taps that go with them
+  std::vector<int32_t> number;         // of the tap in its window, in C order
+  std::vector<A> divisor;
+  int64_t count = 0;
+
+  void clear(int64_t room) {
+    count = 0;
+    if (room <= int64_t(offset.size())) return;
+    offset.resize(room), number_offset.resize(room), number.resize(room), divisor.resize(room);
+  }
+  void add(int64_t at, int64_t number_at, int64_t tap, A by) {
+    offset[count] = at, number_offset[count] = number_at;
+    number[count] = int32_t(tap), divisor[count] = by;
+    ++count;
+  }
+};
+
+template <class A>
+using Lane = std::remove_cvref_t<decltype(std::declval<Mask<A>>()[0])>;
+
+template <class A>
+inline Mask<A> splat_integer(int64_t value) {
+  return Lane<A>(value) - Mask<A>{};
+}
+
+// Lanes of integers to bytes and back by shuffles of bytes: GCC takes conversions lane by lane.
+using Bytes = typename VectorOf<uint8_t, vector_bytes>::type;
+
+template <class A, size_t... byte>
+inline Bytes low_bytes(Mask<A> numbers, std::index_sequence<byte...>) {
+  Bytes bytes = std::bit_cast<Bytes>(numbers);
+  return __builtin_shufflevector(bytes, bytes, int(byte % lanes<A> * sizeof(A))...);
+}
+
+template <class A>
+inline void store_bytes(uint8_t* to, Mask<A> numbers, int64_t count) {
+  Bytes bytes = low_bytes<A>(numbers, std::make_index_sequence<vector_bytes>{});
+  std::memcpy(to, &bytes, count < lanes<A> ? size_t(count) : lanes<A>);
+}
+
+// Every 16 bytes of `repeated` hold all of the numbers, so that no byte has to leave its 16.
+template <class A, size_t... byte>
+inline Bytes spread_bytes(Bytes repeated, std::index_sequence<byte...>) {
+  return __builtin_shufflevector(repeated, repeated, int(byte / 16 * 16 + byte / sizeof(A))...);
+}
+
+template <class A>
+inline Mask<A> load_bytes(const uint8_t* from, int64_t count) {
+  constexpr int pieces = 16 / lanes<A>;
+  struct alignas(lanes<A>) Numbers {
+    uint8_t byte[lanes<A>];
+  } numbers{};
+  std::memcpy(&numbers, from, count < lanes<A> ? size_t(count) : lanes<A>);
+  std::array<Numbers, vector_bytes / 16 * pieces> repeated;
+  repeated.fill(numbers);
+  Bytes spread = spread_bytes<A>(std::bit_cast<Bytes>(repeated),
+                                 std::make_index_sequence<vector_bytes>{});
+  return std::bit_cast<Mask<A>>(spread) & 0xff;
+}
+
+template <class A>
+inline Mask<A> load_lanes(const Lane<A>* from) {
+  Mask<A> numbers;
+  std::memcpy(&numbers, from, sizeof numbers);
+  return numbers;
+}
+
+// Every operation has a State for a vector of target cells, `begin` and `take` for each source, and
+// `finish`, which writes `count` of them. `at` is the first lane's place along the vectors.
+// `padding` is what stands beside a row, and must change nothing.
+
+template <class S, bool numbered>
+struct Maximum {
+  using A = Compute<S>;
+  static constexpr A padding = -std::numeric_limits<A>::infinity();
+  static constexpr int unroll = 4, passes = 1;
+  struct State {
+    Vector<A> best;
+    Mask<A> tap;
+  };
+  S* out = nullptr;
+  uint8_t* taps_out = nullptr;
+  const Lane<A>* first_taps = nullptr;  // first taps in the input, lane by lane, plus
+  int64_t first = 0;                      // that of all lanes
+
+  void begin(State& state, int64_t at) const {
+    state.best = splat<A>(padding);
+    if constexpr (numbered) {
+      state.tap = splat_integer<A>(first);
+      if (first_taps) state.tap += load_lanes<A>(first_taps + at);
+    }
+  }
+  template <int>
+  void take(State& state, Vector<A> value, const Taps<A>& taps, int64_t t, int64_t, int64_t) const {
+    Mask<A> better = (value > state.best) | (value != value);
+    state.best = better ? value : state.best;
+    if constexpr (numbered) state.tap = better ? splat_integer<A>(taps.number[t]) : state.tap;
+  }
+  void middle(State&, int64_t) const {}
+  void finish(State& state, int64_t at, int64_t count) const {
+    store(out + at, state.best, count);
+    if constexpr (numbered) store_bytes<A>(taps_out + at, state.tap, count);
+  }
+};
+
+// Each source divided first (`scaled`), the sum divided in the end, or neither.
+template <class T, bool scaled>
+struct Sum {
+  using A = Compute<T>;
+  static constexpr A padding = 0;
+  static constexpr int unroll = 4, passes = 1;
+  struct State {
+    Vector<A> total;
+  };
+  T* out = nullptr;
+  const A* divisors = nullptr;  // divisors lane by lane, times
+  A by = 1;                      // that of all lanes
+
+  void begin(State& state, int64_t) const { state.total = Vector<A>{}; }
+  template <int>
+  void take(State& state, Vector<A> value, const Taps<A>& taps, int64_t t, int64_t, int64_t) const {
+    if constexpr (scaled) value = value / splat(taps.divisor[t]);
+    state.total += value;
+  }
+  void middle(State&, int64_t) const {}
+  void finish(State& state, int64_t at, int64_t count) const {
+    Vector<A> total = state.total;
+    if (divisors) total = total / (load(divisors + at) * splat(by));
+    else if (by != 1) total = total / splat(by);
+    store(out + at, total, count);
+  }
+};
+
+// The sum of those sources whose recorded tap is the one that leads here. Numbers are recorded in
+// bytes, or, where a row was copied, in lanes.
+template <class T, class Number>
+struct Matching {
+  using A = Compute<T>;
+  static constexpr A padding = 0;
+  static constexpr int unroll = 4, passes = 1;
+  struct State {
+    Vector<A> total;
+  };
+  T* out = nullptr;
+  const Number* numbers = nullptr;
+
+  void begin(State& state, int64_t) const { state.total = Vector<A>{}; }
+  template <int>
+  void take(State& state, Vector<A> value, const Taps<A>& taps, int64_t t, int64_t at,
+            int64_t count) const {
+    const Number* recorded = numbers + taps.number_offset[t] + at;
+    Mask<A> number;
+    if constexpr (std::is_same_v<Number, uint8_t>) number = load_bytes<A>(recorded, count);
+    else number = load_lanes<A>(recorded);
+    state.total += keep<A>(number == splat_integer<A>(taps.number[t]), value);
+  }
+  void middle(State&, int64_t) const {}
+  void finish(State& state, int64_t at, int64_t count) const {
+    store(out + at, state.total, count);
+  }
+};
+
+// The source at which the running sum passes a random share of the whole. A zero is never it, nor
+// is padding; where all are zero, the first source is.
+template <class S>
+struct Draw {
+  using A = Compute<S>;
+  static constexpr A padding = 0;
+  static constexpr int unroll = 2, passes = 2;
+  struct State {
+    Vector<A> threshold, below, value;
+    Mask<A> tap;
+  };
+  S* out = nullptr;
+  uint8_t* taps_out = nullptr;
+  const Lane<A>* first_taps = nullptr;
+  int64_t first = 0;
+  const A* random = nullptr;
+
+  void begin(State& state, int64_t at) const {
+    state.threshold = state.below = state.value = Vector<A>{};
+    state.tap = splat_integer<A>(first);
+    if (first_taps) state.tap += load_lanes<A>(first_taps + at);
+  }
+  template <int pass>
+  void take(State& state, Vector<A> value, const Taps<A>& taps, int64_t t, int64_t, int64_t) const {
+    if constexpr (pass == 0) {
+      state.threshold += value;
+    } else {
+      // not "below <= threshold": an infinite sum times zero is NaN
+      Mask<A> reached = (value > Vector<A>{}) & ~(state.below > state.threshold);
+      state.value = reached ? value : state.value;
+      state.tap = reached ? splat_integer<A>(taps.number[t]) : state.tap;
+      state.below += value;
+    }
+  }
+  void middle(State& state, int64_t at) const { state.threshold *= load(random + at); }
+  void finish(State& state, int64_t at, int64_t count) const {
+    store(out + at, state.value, count);
+    store_bytes<A>(taps_out + at, state.tap, count);
+  }
+};
+
+template <int pass, int vectors, bool whole, class S, class Op>
+inline void take_all(const Op& op, typename Op::State* state, const S* source,
+                     const Taps<typename Op::A>& taps, int64_t at, int64_t count) {
+  constexpr int width = lanes<typename Op::A>;
+  const int64_t* offset = taps.offset.data();
+  for (int64_t t = 0; t < taps.count; ++t) {
+    const S* from = source + offset[t] + at;
+    for (int v = 0; v < vectors; ++v) {
+      auto value = whole ? load(from + v * width) : load(from, count);
+      op.template take<pass>(state[v], value, taps, t, at + v * width, count);
+    }
+  }
+}
+
+// `vectors` vectors of target cells, the last one of `count` lanes. `whole`: sources may be read
+// beyond them.
+template <int vectors, bool whole, class S, class Op>
+inline void reduce_block(const Op& op, const S* source, const Taps<typename Op::A>& taps,
+                         int64_t at, int64_t count) {
+  constexpr int width = lanes<typename Op::A>;
+  typename Op::State state[vectors];
+  for (int v = 0; v < vectors; ++v) op.begin(state[v], at + v * width);
+  take_all<0, vectors, whole>(op, state, source, taps, at, count);
+  if constexpr (Op::passes == 2) {
+    for (int v = 0; v < vectors; ++v) op.middle(state[v], at + v * width);
+    take_all<1, vectors, whole>(op, state, source, taps, at, count);
+  }
+  for (int v = 0; v < vectors; ++v) op.finish(state[v], at + v * width, count);
+}
+
+// The target cells 0 .. count along the vectors. `padded`: whole vectors may be read from sources
+// although fewer lanes count.
+template <bool padded, class S, class Op>
+inline void reduce(const Op& op, const S* source, const Taps<typename Op::A>& taps, int64_t count) {
+  constexpr int width = lanes<typename Op::A>;
+  int64_t at = 0;
+  for (; at + Op::unroll * width <= count; at += Op::unroll * width)
+    reduce_block<Op::unroll, true>(op, source, taps, at, width);
+  for (; at + width <= count; at += width) reduce_block<1, true>(op, source, taps, at, width);
+  if (at == count) return;
+  if (count >= width)  // some again, to the same end
+    reduce_block<1, true>(op, source, taps, count - width, width);
+  else
+    reduce_block<1, padded>(op, source, taps, at, count - at);
+}
+
+}  // namespace
+}  // namespace juanji

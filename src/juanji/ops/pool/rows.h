@@ -1,0 +1,125 @@
+// Rows of numbers: split into phases, put together from them. Cells at i, i + stride, i + 2 stride,
+// ... are a phase.
+#pragma once
+
+#include "reduce.h"
+
+namespace juanji {
+namespace {
+
+// Every second value of a pair of vectors, from the first or the second on.
+template <int odd, class V, size_t... lane>
+inline V every_second(V low, V high, std::index_sequence<lane...>) {
+  if constexpr (sizeof(V) == 32 && sizeof...(lane) == 8) {
+    // Within halves first, then whole pairs of floats: as one shuffle, GCC takes three slow ones.
+    V halves = __builtin_shufflevector(low, high, odd, 2 + odd, 8 + odd, 10 + odd, 4 + odd,
+                                       6 + odd, 12 + odd, 14 + odd);
+    auto pairs = std::bit_cast<Vector<double>>(halves);
+    return std::bit_cast<V>(__builtin_shufflevector(pairs, pairs, 0, 2, 1, 3));
+  } else {
+    return __builtin_shufflevector(low, high, int(2 * lane + odd)...);
+  }
+}
+
+template <class S, size_t... lane>
+inline void interleave(S* to, Vector<Compute<S>> even, Vector<Compute<S>> odd,
+                       std::index_sequence<lane...>) {
+  constexpr int width = lanes<Compute<S>>, half = width / 2;
+  auto low = __builtin_shufflevector(even, odd, int(lane % 2 * width + lane / 2)...);
+  auto high = __builtin_shufflevector(even, odd, int(lane % 2 * width + lane / 2 + half)...);
+  store(to, low), store(to + width, high);
+}
+
+// to[j] = from[j * step], j < count, and nothing else is read.
+template <class S>
+inline void copy_strided(Compute<S>* to, const S* from, int64_t step, int64_t count) {
+  using A = Compute<S>;
+  constexpr int width = lanes<A>;
+  constexpr auto all = std::make_index_sequence<width>{};
+  int64_t j = 0;
+  if (step == 1)
+    for (; j + width <= count; j += width) store(to + j, load(from + j));
+  if (step == 2)
+    for (; j + width < count; j += width)
+      store(to + j, every_second<0>(load(from + 2 * j), load(from + 2 * j + width), all));
+  if (j < count && count > width && (step == 1 || step == 2)) {  // the last ones, some of them again
+    j = count - width;
+    if (step == 1) return store(to + j, load(from + j));
+    const S* pair = from + 2 * j - 1;  // read as seconds of pairs, so that nothing beyond is read
+    return store(to + j, every_second<1>(load(pair), load(pair + width), all));
+  }
+  for (; j < count; ++j) to[j] = widen(from[j * step]);
+}
+
+// Both phases of a stride of 2: even[j] = row[first + 2 j], odd[j] = row[first + 2 j + 1], j < count.
+template <class S>
+inline void split_row(Compute<S>* even, Compute<S>* odd, const S* row, int64_t first, int64_t size,
+                      int64_t count, Compute<S> padding) {
+  constexpr int width = lanes<Compute<S>>;
+  constexpr auto all = std::make_index_sequence<width>{};
+  auto at = [&](int64_t column) {
+    return 0 <= column && column < size ? widen(row[column]) : padding;
+  };
+  int64_t begin = std::clamp(ceil_divide(-first, 2), int64_t(0), count);
+  int64_t end = std::clamp(floor_divide(size - first, 2), begin, count);  // of whole pairs
+  auto split = [&](int64_t j) {
+    auto low = load(row + first + 2 * j), high = load(row + first + 2 * j + width);
+    store(even + j, every_second<0>(low, high, all));
+    store(odd + j, every_second<1>(low, high, all));
+  };
+  for (int64_t j = 0; j < begin; ++j) even[j] = at(first + 2 * j), odd[j] = at(first + 2 * j + 1);
+  int64_t j = begin;
+  for (; j + width <= end; j += width) split(j);
+  if (j < end && end - begin >= width) {  // the last ones, some of them again
+    split(end - width);
+    j = end;
+  }
+  for (; j < count; ++j) even[j] = at(first + 2 * j), odd[j] = at(first + 2 * j + 1);
+}
+
+// Writes the target cells first, first + stride, ... of a row of `size`, from one phase or from the
+// two of a stride of 2; those that fall outside of the row are dropped.
+template <class S>
+inline void write_phase(S* row, int64_t size, int64_t first, int64_t stride, int64_t count,
+                        const Compute<S>* phase) {
+  constexpr int width = lanes<Compute<S>>;
+  int64_t j = std::clamp(ceil_divide(-first, stride), int64_t(0), count);
+  int64_t end = std::clamp(ceil_divide(size - first, stride), j, count);
+  if (stride == 1) {
+    int64_t start = j;
+    for (; j + width <= end; j += width) store(row + first + j, load(phase + j));
+    if (j < end && end - start >= width) {
+      j = end - width;
+      return store(row + first + j, load(phase + j));
+    }
+  }
+  for (; j < end; ++j) row[first + j * stride] = narrow<S>(phase[j]);
+}
+
+template <class S>
+inline void write_two_phases(S* row, int64_t size, int64_t first, int64_t count,
+                             const Compute<S>* even, const Compute<S>* odd) {
+  constexpr int width = lanes<Compute<S>>;
+  int64_t j = std::clamp(ceil_divide(-first, 2), int64_t(0), count);
+  int64_t end = std::clamp(floor_divide(size - first, 2), j, count);  // of whole pairs
+  if (j > 0 && first + 2 * j - 1 >= 0 && first + 2 * j - 1 < size)
+    row[first + 2 * j - 1] = narrow<S>(odd[j - 1]);
+  constexpr auto all = std::make_index_sequence<width>{};
+  int64_t start = j;
+  for (; j + width <= end; j += width)
+    interleave(row + first + 2 * j, load(even + j), load(odd + j), all);
+  if (j < end && end - start >= width) {  // the last ones, some of them again
+    j = end - width;
+    interleave(row + first + 2 * j, load(even + j), load(odd + j), all);
+    j = end;
+  }
+  for (; j < end; ++j) {
+    row[first + 2 * j] = narrow<S>(even[j]);
+    row[first + 2 * j + 1] = narrow<S>(odd[j]);
+  }
+  if (j < count && first + 2 * j >= 0 && first + 2 * j < size)
+    row[first + 2 * j] = narrow<S>(even[j]);
+}
+
+}  // namespace
+}  // namespace juanji

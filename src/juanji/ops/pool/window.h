@@ -1,0 +1,129 @@
+// The relation of pooling, i = o * stride + k * dilation - low, from either side.
+//
+// The target is the grid that is written, the source the one that is read: forward they are the
+// coarse and the fine grid, in a gradient the other way round.
+#pragma once
+
+#include "tensor.h"
+
+namespace juanji {
+namespace {
+
+inline constexpr int64_t limit = int64_t(1) << 31;  // of every size and number, as in spec.py
+
+inline int64_t floor_divide(int64_t a, int64_t b) {
+  if (b <= 2) return a >> (b - 1);  // the usual strides and dilations, without a slow division
+  return a / b - (a % b < 0);
+}
+inline int64_t ceil_divide(int64_t a, int64_t b) { return -floor_divide(-a, b); }
+
+struct Source {
+  int64_t at;   // position on the source's axis
+  int64_t tap;  // k
+};
+
+struct Axis {
+  int64_t fine, coarse, kernel, stride, dilation, low;
+
+  int64_t start(int64_t o) const { return o * stride - low; }
+  int64_t extent() const { return (kernel - 1) * dilation + 1; }
+
+  // The cells of window o that lie in [begin, end): their first tap, and the tap after their last.
+  std::pair<int64_t, int64_t> taps(int64_t o, int64_t begin, int64_t end) const {
+    int64_t first = ceil_divide(begin - start(o), dilation);
+    int64_t last = ceil_divide(end - start(o), dilation);
+    first = std::clamp(first, int64_t(0), kernel);
+    return {first, std::clamp(last, first, kernel)};
+  }
+
+  // What belongs to a target position, in ascending order of the source position.
+  void sources(bool adjoint, int64_t at, std::vector<Source>& found) const {
+    found.clear();
+    if (!adjoint) {
+      auto [first, last] = taps(at, 0, fine);
+      for (int64_t k = first; k < last; ++k) found.push_back({start(at) + k * dilation, k});
+      return;
+    }
+    int64_t o = std::max(ceil_divide(at + low - (kernel - 1) * dilation, stride), int64_t(0));
+    for (; o < coarse && start(o) <= at; ++o) {
+      int64_t distance = at - start(o);
+      int64_t k = floor_divide(distance, dilation);
+      if (k * dilation == distance) found.push_back({o, k});
+    }
+  }
+
+  // The same without a dilation: `count` neighbours from `first` on; the tap of the first.
+  struct Range {
+    int64_t first, tap, count;
+  };
+  Range range(bool adjoint, int64_t at) const {
+    if (!adjoint) {
+      auto [k, last] = taps(at, 0, fine);
+      return {start(at) + k, k, last - k};
+    }
+    int64_t first = std::max(ceil_divide(at + low - kernel + 1, stride), int64_t(0));
+    int64_t last = std::min(floor_divide(at + low, stride), coarse - 1);
+    return {first, at - start(first), std::max(last - first + 1, int64_t(0))};
+  }
+
+  // Window o and its neighbours share the fine cells among them; these are its own.
+  std::pair<int64_t, int64_t> owned(int64_t o) const {
+    return {o == 0 ? 0 : std::clamp(start(o), int64_t(0), fine),
+            o == coarse - 1 ? fine : std::clamp(start(o + 1), int64_t(0), fine)};
+  }
+};
+
+struct Windows {
+  std::array<Axis, 3> axis;
+
+  Triple size(bool fine) const {
+    return {fine ? axis[0].fine : axis[0].coarse, fine ? axis[1].fine : axis[1].coarse,
+            fine ? axis[2].fine : axis[2].coarse};
+  }
+  int64_t taps() const { return axis[0].kernel * axis[1].kernel * axis[2].kernel; }
+};
+
+inline Windows windows(const Triple& fine, const Triple& coarse, int64_t axes, const Ints& kernel,
+                       const Ints& stride, const Ints& padding, const Ints& dilation) {
+  Triple k = triple("kernel", kernel, axes, 1), s = triple("stride", stride, axes, 1),
+         p = triple("padding", padding, axes, 0), d = triple("dilation", dilation, axes, 1);
+  Windows made;
+  for (int a = 0; a < 3; ++a) {
+    STD_TORCH_CHECK(k[a] >= 1 && s[a] >= 1 && d[a] >= 1 && p[a] >= 0,
+                    "kernel, stride and dilation must be at least 1 and padding at least 0");
+    STD_TORCH_CHECK(fine[a] >= 0 && coarse[a] >= 0, "sizes must be at least 0");
+    for (int64_t number : {k[a], s[a], d[a], p[a], fine[a], coarse[a], d[a] * (k[a] - 1)})
+      STD_TORCH_CHECK(number < limit, "sizes and arguments must be below 2**31, got ", number);
+    made.axis[a] = {fine[a], coarse[a], k[a], s[a], d[a], p[a]};
+  }
+  checked_product({k[0], k[1], k[2]});
+  return made;
+}
+
+// By what sums of windows are divided: a number for each coarse or each fine cell, the product of
+// one for each axis.
+struct Divisor {
+  enum Kind { none, taps, windows, fixed } kind = none;
+  Triple counted_low{}, counted_high{};  // taps: the padding whose cells count
+  double number = 1;                     // fixed
+
+  bool of_fine() const { return kind == windows; }
+
+  double along(const Windows& w, int a, int64_t at) const {
+    const Axis& axis = w.axis[a];
+    if (kind == taps) {
+      auto [first, last] = axis.taps(at, -counted_low[a], axis.fine + counted_high[a]);
+      return double(last - first);
+    }
+    if (kind == windows) {
+      int64_t reach = at + axis.low;
+      int64_t first = std::max(ceil_divide(reach - axis.kernel + 1, axis.stride), int64_t(0));
+      int64_t last = std::min(floor_divide(reach, axis.stride), axis.coarse - 1);
+      return double(std::max(last - first + 1, int64_t(1)));
+    }
+    return a == 0 ? number : 1;
+  }
+};
+
+}  // namespace
+}  // namespace juanji

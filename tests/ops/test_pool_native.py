@@ -1,0 +1,413 @@
+"""The native kernels of pooling: against the composition and the definition, in every layout."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from math import prod
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from pool_cases import Arguments, innermost, pools, same, values
+from torch import Tensor
+from torch.autograd import gradcheck, gradgradcheck
+
+import juanji
+from juanji import functional as F
+from juanji.ops.native import native_status
+from juanji.ops.pool import composed, native, reference
+from juanji.ops.pool.arguments import bind_pool, bind_unpool
+
+pytestmark = pytest.mark.skipif(native_status().isa is None, reason=str(native_status()))
+
+
+def transposed(x: Tensor) -> Tensor:
+    """Axes in reverse order in memory, every second value of it."""
+    wide = x.permute(*reversed(range(x.ndim))).repeat_interleave(2, dim=-1)
+    return wide[..., ::2].permute(*reversed(range(x.ndim)))
+
+
+def expanded(x: Tensor) -> Tensor:
+    """One channel for all."""
+    return x[:, :1].expand_as(x)
+
+
+def sliced(x: Tensor) -> Tensor:
+    """A part of a larger tensor with channels innermost."""
+    wide = torch.nn.functional.pad(x, (1, 2) * (x.ndim - 2))
+    inner = (..., *(slice(1, -2),) * (x.ndim - 2))
+    return innermost(wide)[inner]
+
+
+LAYOUTS: dict[str, Callable[[Tensor], Tensor]] = {
+    "contiguous": lambda x: x,
+    "innermost": innermost,
+    "transposed": transposed,
+    "expanded": expanded,
+    "sliced": sliced,
+}
+layouts = st.sampled_from(sorted(LAYOUTS))
+
+
+@st.composite
+def large(draw: st.DrawFn) -> tuple[Tensor, Arguments]:
+    """Maps that fill vectors and leave a rest, windows of every kind."""
+    axes = draw(st.integers(1, 3))
+    most = (70, 20, 9)[axes - 1]
+    size = [draw(st.integers(1, most)) for _ in range(axes)]
+    kernel = [draw(st.integers(1, (9, 5, 3)[axes - 1])) for _ in range(axes)]
+    stride = [draw(st.integers(1, 6 if axes == 1 else 3)) for _ in range(axes)]
+    dilation = [draw(st.sampled_from([1, 1, 2, 3])) for _ in range(axes)]
+    reach = [(k - 1) * d for k, d in zip(kernel, dilation, strict=True)]
+    padding = tuple((draw(st.integers(0, r)), draw(st.integers(0, r))) for r in reach)
+    shape = (draw(st.integers(1, 2)), draw(st.sampled_from([1, 2, 5, 8, 19])), *size)
+    arguments: Arguments = {
+        "kernel_size": kernel,
+        "stride": stride,
+        "padding": padding,
+        "dilation": dilation,
+        "ceil_mode": draw(st.booleans()),
+    }
+    x = values(draw(st.integers(0, 2**16)), shape)
+    try:
+        bind_pool(x, **arguments)
+    except ValueError:
+        assume(False)
+    return x, arguments
+
+
+cases = pools() | large()
+
+
+def leaf(x: Tensor) -> Tensor:
+    return x.detach().requires_grad_()
+
+
+def numbered(y: Tensor) -> Tensor:
+    """A direction laid out as y, with whole numbers so small that sums stay exact."""
+    return torch.empty_like(y).copy_((torch.arange(y.numel()) % 13 - 6).view(y.shape))
+
+
+def compare(
+    ours: Callable[[Tensor], Tensor], theirs: Callable[[Tensor], Tensor], x: Tensor, exact: bool
+) -> None:
+    """Compare values and gradients; with float64 and whole numbers these are exact."""
+    found = []
+    for call, start in ((ours, leaf(x)), (theirs, leaf(x.contiguous()))):
+        y = call(start)
+        for direction in (numbered(y), numbered(y)[..., :1].expand_as(y), innermost(numbered(y))):
+            found.append((y.detach(), *torch.autograd.grad(y, start, direction, retain_graph=True)))
+    for one, other in zip(found[:3], found[3:], strict=True):
+        for a, b in zip(one, other, strict=True):
+            torch.testing.assert_close(a, b, rtol=0 if exact else 1e-14, atol=0 if exact else 1e-14)
+
+
+@given(cases, layouts, st.sampled_from([0, 0.5, 1]), st.sampled_from([0, 0.2]))
+def test_maximum_index_and_gradient_are_those_of_the_composition(
+    case: tuple[Tensor, Arguments], layout: str, infinite: float, missing: float
+) -> None:
+    x, arguments = case
+    torch.manual_seed(0)
+    x[torch.rand(x.shape) < infinite] = float("-inf")
+    x[torch.rand(x.shape) < missing] = float("nan")
+    x = LAYOUTS[layout](x)
+    bound = bind_pool(x, **arguments)
+    expected = composed.max_pool_with_indices(x.contiguous(), bound)
+    same(native.max_pool_with_indices(x, bound), expected)
+    same(native.max_pool(x, bound), expected[0])
+    x = x.nan_to_num()
+    compare(
+        lambda x: native.max_pool(x, bound), lambda x: composed.max_pool(x, bound), x, exact=True
+    )
+
+
+@given(cases, layouts, st.booleans(), st.sampled_from([None, None, 4, -8]))
+def test_average_and_its_gradient_are_those_of_the_composition(
+    case: tuple[Tensor, Arguments], layout: str, count_include_pad: bool, divisor: int | None
+) -> None:
+    x, arguments = case
+    x = LAYOUTS[layout](x)
+    bound = bind_pool(x, **arguments)
+    options = (bound, count_include_pad, divisor)
+    compare(
+        lambda x: native.avg_pool(x, *options),
+        lambda x: composed.avg_pool(x, *options),
+        x,
+        exact=divisor is not None,
+    )
+
+
+@given(large(), layouts)
+def test_unpooling_and_its_gradient_are_those_of_the_composition(
+    case: tuple[Tensor, Arguments], layout: str
+) -> None:
+    x, arguments = case
+    window = {key: arguments[key] for key in ("kernel_size", "stride", "padding")}
+    window["padding"] = tuple((min(low, k - 1), min(high, k - 1)) for (low, high), k in zip(
+        window["padding"], window["kernel_size"], strict=True
+    ))  # fmt: skip
+    try:
+        bound = bind_unpool(x, **window, output_size=None)
+    except ValueError:
+        assume(False)
+    x = LAYOUTS[layout](x)
+    compare(
+        lambda x: native.avg_unpool(x, bound),
+        lambda x: composed.avg_unpool(x, bound),
+        x,
+        exact=False,
+    )
+    cells = prod(axis.fine for axis in bound.axes)
+    torch.manual_seed(1)
+    for among in (cells, max(cells // 7, 1)):  # with few cells, many are written twice
+        indices = LAYOUTS[layout](torch.randint(among, x.shape))
+        compare(
+            lambda x, indices=indices: native.max_unpool(x, indices, bound),
+            lambda x, indices=indices: composed.max_unpool(x, indices, bound),
+            x,
+            exact=True,
+        )
+
+
+@given(large(), layouts, st.sampled_from([torch.float32, torch.float64]))
+def test_drawing_is_that_of_the_definition(
+    case: tuple[Tensor, Arguments], layout: str, dtype: torch.dtype
+) -> None:
+    x, arguments = case
+    x = LAYOUTS[layout](x.relu().to(dtype))[:, :3]
+    arguments = {key: arguments[key] for key in ("kernel_size", "stride", "padding")}
+    try:
+        bound = bind_pool(x, **arguments)
+    except ValueError:
+        assume(False)
+    generator = torch.Generator().manual_seed(2)
+    found = native.stochastic_pool(x, bound, generator, True)
+    seed = int(torch.randint(2**63 - 1, (), generator=generator.manual_seed(2)))
+    random = reference.uniforms(seed, found[0].shape, dtype)
+    assume(random.numel() < 2000)  # the definition is slow
+    expected = reference.stochastic_pool(
+        x.contiguous(), **arguments, return_indices=True, random=random
+    )
+    same(found, expected)
+
+
+@pytest.mark.parametrize("layout", ["contiguous", "innermost"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_narrow_types_are_the_rounded_answer(layout: str, dtype: torch.dtype) -> None:
+    torch.manual_seed(3)
+    x = LAYOUTS[layout](torch.randn(2, 19, 13, 21).to(dtype))
+    for call in (
+        lambda x: F.max_pool(x, 3, 2, 1),
+        lambda x: F.avg_pool(x, 3, 2, 1),
+        lambda x: F.avg_unpool(x, 3, 2),
+        lambda x: F.stochastic_pool(x.abs(), 3, 2, training=False),
+    ):
+        narrow, wide = leaf(x), leaf(x.double())
+        ys = call(narrow), call(wide)
+        assert ys[0].dtype == dtype
+        torch.testing.assert_close(ys[0], ys[1].to(dtype))
+        gradients = [
+            torch.autograd.grad(y, z, numbered(y)) for y, z in zip(ys, (narrow, wide), strict=True)
+        ]
+        torch.testing.assert_close(gradients[0][0], gradients[1][0].to(dtype))
+
+
+CALLS: dict[str, Callable[[Tensor], Any]] = {
+    "maximum": lambda x: F.max_pool(x, 3, 2, 1),
+    "maximum, indices": lambda x: F.max_pool(x, 3, 2, 1, return_indices=True),
+    "average": lambda x: F.avg_pool(x, 3, 2, 1, dilation=2, count_include_pad=False),
+    "drawn": lambda x: F.stochastic_pool(x, 2, generator=torch.Generator().manual_seed(4)),
+    "average, unpooled": lambda x: F.avg_unpool(x, 3, (3, 2)),
+    "maximum, unpooled": lambda x: F.max_unpool(
+        x, torch.arange(x.numel()).view(x.shape) * 7 % 40, 3, 2
+    ),
+}
+calls = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS.keys())
+both = pytest.mark.parametrize("layout", ["contiguous", "innermost"])
+
+
+def results(call: Callable[[Tensor], Any], x: Tensor) -> list[Tensor]:
+    """Outputs and the gradient."""
+    x = leaf(x)
+    y = call(x)
+    ys = list(y) if isinstance(y, tuple) else [y]
+    return [*ys, *torch.autograd.grad(ys[0], x, numbered(ys[0]))]
+
+
+def some(layout: str) -> Tensor:
+    torch.manual_seed(5)
+    return LAYOUTS[layout](torch.rand(3, 33, 30, 41) + 0.1)
+
+
+@pytest.fixture
+def _poisoned() -> Iterator[None]:
+    """Memory that torch has not initialized reads as NaN."""
+    torch.use_deterministic_algorithms(True)
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
+@calls
+@both
+@pytest.mark.usefixtures("_poisoned")
+def test_every_cell_of_every_result_is_written(call: Callable[[Tensor], Any], layout: str) -> None:
+    assert torch.utils.deterministic.fill_uninitialized_memory
+    assert torch.empty(3).isnan().all()
+    assert all(y.isfinite().all() for y in results(call, some(layout)))
+
+
+@calls
+@both
+def test_threads_change_no_bit(call: Callable[[Tensor], Any], layout: str) -> None:
+    x, before, found = some(layout), torch.get_num_threads(), []
+    try:
+        for threads in (1, 2, 8):
+            torch.set_num_threads(threads)
+            found.append(results(call, x))
+    finally:
+        torch.set_num_threads(before)
+    same(found[0], found[1])
+    same(found[0], found[2])
+
+
+@both
+def test_calls_from_several_threads_at_once(layout: str) -> None:
+    x = some(layout)
+    expected = [results(call, x) for call in CALLS.values()]
+    start = threading.Barrier(4)
+
+    def work(_: int) -> list[list[Tensor]]:
+        start.wait()
+        return [results(call, x) for call in CALLS.values()]
+
+    with ThreadPoolExecutor(4) as pool:
+        for found in pool.map(work, range(4)):
+            same(found, expected)
+
+
+@both
+@calls
+def test_the_layout_is_that_of_the_input(call: Callable[[Tensor], Any], layout: str) -> None:
+    for y in results(call, some(layout)):
+        wanted = torch.channels_last if layout == "innermost" else torch.contiguous_format
+        assert y.is_contiguous(memory_format=wanted), y.stride()
+
+
+@pytest.mark.parametrize("shape", [(0, 3, 5, 6), (2, 0, 5, 6)])
+def test_nothing_in_nothing_out(shape: tuple[int, ...]) -> None:
+    x = torch.empty(shape)
+    for call in (CALLS["maximum, indices"], CALLS["average"], CALLS["drawn"]):
+        *ys, gradient = results(call, x)
+        assert {y.shape[:2] for y in ys} == {shape[:2]}
+        assert gradient.shape == shape
+
+
+@pytest.mark.parametrize("size", [(6,), (4, 5), (3, 4, 3)])
+@both
+def test_derivatives_of_first_and_second_order(size: tuple[int, ...], layout: str) -> None:
+    torch.manual_seed(6)
+    distinct = torch.randperm(4 * prod(size)).double().view(2, 2, *size) / 7
+    x = leaf(LAYOUTS[layout](distinct))
+    kernel = (2,) * len(size)
+    indices = F.max_pool(x, kernel, 1, return_indices=True)[1]
+    for function in (
+        lambda x: F.max_pool(x, kernel, 1, "same") ** 2,
+        lambda x: F.avg_pool(x, kernel, 1, "same", count_include_pad=False) ** 2,
+        lambda x: F.avg_unpool(x, kernel, 1) ** 2,
+        lambda x: F.max_unpool(F.max_pool(x, kernel, 1), indices, kernel, 1) ** 2,
+    ):
+        assert gradcheck(function, x)
+        assert gradgradcheck(function, x)
+
+
+WINDOW = ([3, 2], [2, 1], [1, 0], [1, 2])  # kernel, stride, padding, dilation
+COUNTED = (*WINDOW[:3], [0, 1], WINDOW[3], False, None)
+
+
+def registered() -> dict[str, Callable[[Tensor, Tensor], tuple[Any, ...]]]:
+    """Arguments of every operator, from maps of (2, 3, 5, 6) and, pooled, of (2, 3, 3, 4)."""
+    taps = torch.arange(72, dtype=torch.uint8).view(2, 3, 3, 4) % 2 + 2
+    indices = torch.arange(72).view(2, 3, 3, 4) * 5 % 30
+    return {
+        "max_pool": lambda x, y: (x, [3, 4], *WINDOW),
+        "max_pool_with_taps": lambda x, y: (x, [3, 4], *WINDOW),
+        "stochastic_pool": lambda x, y: (x, torch.tensor(7), [3, 5], *WINDOW[:3]),
+        "place_taps": lambda x, y: (y, taps, [5, 6], *WINDOW),
+        "take_taps": lambda x, y: (x, taps, *WINDOW),
+        "tap_indices": lambda x, y: (taps, [5, 6], *WINDOW),
+        "avg_pool": lambda x, y: (x, [3, 4], *COUNTED),
+        "avg_pool_gradient": lambda x, y: (y, [5, 6], *COUNTED),
+        "avg_unpool": lambda x, y: (y, [5, 6], *WINDOW[:3]),
+        "avg_unpool_gradient": lambda x, y: (x, [3, 4], *WINDOW[:3]),
+        "max_unpool": lambda x, y: (y, indices, [5, 6]),
+        "max_unpool_gradient": lambda x, y: (x, indices),
+    }
+
+
+@pytest.mark.parametrize("name", registered())
+@both
+def test_opcheck(name: str, layout: str) -> None:
+    torch.manual_seed(8)
+    x, y = (leaf(LAYOUTS[layout](torch.rand(2, 3, *size))) for size in ((5, 6), (3, 4)))
+    torch.library.opcheck(getattr(torch.ops.juanji, name).default, registered()[name](x, y))
+
+
+def test_what_does_not_fit_is_refused_by_the_operators_themselves() -> None:
+    x, y, operators = torch.rand(2, 3, 5, 6), torch.rand(2, 3, 3, 4), torch.ops.juanji
+    taps = torch.zeros(2, 3, 3, 4, dtype=torch.uint8)
+    indices = torch.zeros(2, 3, 3, 4, dtype=torch.int64)
+    for call, message in (
+        (lambda: operators.max_pool(x, [3], *WINDOW), "output_size must have 2 values"),
+        (lambda: operators.max_pool(x, [3, 4], [0, 2], *WINDOW[1:]), "kernel, stride"),
+        (lambda: operators.max_pool(x, [3, 4], [2**40, 2], *WINDOW[1:]), "below 2"),
+        (lambda: operators.max_pool(x, [3, 4], [300, 300], *WINDOW[1:]), "window is too large"),
+        (lambda: operators.max_pool_with_taps(x, [3, 4], [17, 16], *WINDOW[1:]), "at most 256"),
+        (lambda: operators.max_pool(x.int(), [3, 4], *WINDOW), "dtype must be float32"),
+        (lambda: operators.max_pool(x[0, 0], [3, 4], *WINDOW), r"shape \(N, C"),
+        (lambda: operators.place_taps(y, taps[:1], [5, 6], *WINDOW), "taps must have the shape"),
+        (lambda: operators.place_taps(y, indices, [5, 6], *WINDOW), "taps must be uint8"),
+        (lambda: operators.take_taps(x, taps + 255, *WINDOW), "taps must lie in the input"),
+        (lambda: operators.max_unpool(y, indices[:1], [5, 6]), "indices must have the shape"),
+        (lambda: operators.max_unpool(y, indices - 1, [5, 6]), "indices must be at least 0"),
+        (lambda: operators.max_unpool(y, indices + 30, [5, 6]), "indices must be at least 0"),
+        (lambda: operators.max_unpool_gradient(x, indices + 2**40), "indices must be at least 0"),
+        (lambda: operators.stochastic_pool(-x, torch.tensor(1), [3, 5], *WINDOW[:3]), "at least 0"),
+        (lambda: operators.stochastic_pool(x, torch.rand(1), [3, 5], *WINDOW[:3]), "seed must be"),
+    ):
+        with pytest.raises(RuntimeError, match=message):
+            call()
+
+
+def test_a_value_that_no_window_holds_is_checked_too() -> None:
+    for layout in LAYOUTS.values():
+        for cell in ((3, 3), (6, 0), (0, 2), (6, 6)):
+            x = torch.ones(1, 2, 7, 7)
+            x[(0, 0, *cell)] = -1
+            with pytest.raises(ValueError, match=r"got -1\.0"):
+                F.stochastic_pool(layout(x), 2, 3)
+
+
+def test_what_is_declined_and_why() -> None:
+    x = torch.rand(1, 2, 40, 40)
+    assert "native: taken" in juanji.why(F.max_pool, x, 17)
+    assert "the window has more than 256 cells" in juanji.why(F.max_pool, leaf(x), 17)
+    assert "the window has more than 256 cells" in juanji.why(F.stochastic_pool, x, 17)
+    wide = torch.rand(1, 1, 200, 200)
+    assert "the window is too large" in juanji.why(F.avg_pool, wide, 200)
+    assert "the dtype is torch.float16" in juanji.why(F.avg_pool, x.half(), 2)
+    torch.testing.assert_close(F.avg_pool(wide, 200), wide.mean((2, 3), keepdim=True))
+
+
+def test_the_largest_windows_are_taken_whole() -> None:
+    x = values(9, (1, 9, 400))
+    for arguments in ((1500, 1, 1499), (2, 1, 200, 250), (300, 7, 150), (31, 90, 30)):
+        bound = bind_pool(x, *arguments)
+        for ours, theirs in (
+            (native.max_pool(x, bound), composed.max_pool(x, bound)),
+            (native.avg_pool(x, bound, True, 1), composed.avg_pool(x, bound, True, 1)),
+        ):
+            same(ours, theirs)
