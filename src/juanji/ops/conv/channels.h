@@ -54,18 +54,23 @@ class Channels {
   const std::optional<View>& bias;
   const Inputs<A> inputs{problem};
   const int64_t per_unit = problem.unit_channels<A>();
-  std::vector<A> panel, weights, biases;  // weights: (vector, input, tap, lane)
-  Stacks stacks;
-  int64_t packed_unit = -1, packed_part = -1;
-  const Work* placed = nullptr;
+  // What a work needs at each of its tiles: remembered, since the works take turns.
+  struct Prepared {
+    int64_t unit = -1;
+    std::vector<A> weights;  // (vector, input, tap, lane)
+    Stacks stacks;
+  };
+  std::vector<Prepared> prepared;
+  std::vector<A> panel, biases;
 
-  void pack_weights(const Work& work, int64_t first, int64_t count) {
+  void pack_weights(const Work& work, int64_t first, int64_t count, std::vector<A>& weights) {
     const int64_t taps = work.taps(), vectors = (count + lanes<A> - 1) / lanes<A>;
     weights.assign(vectors * problem.inputs * taps * lanes<A>, A{});
     biases.assign(vectors * lanes<A>, A{});
     for (int64_t output = 0; output < count; ++output) {
       const int64_t channel = first + output, group = channel / problem.outputs;
-      A* to = &weights[output / lanes<A> * problem.inputs * taps * lanes<A> + output % lanes<A>];
+      A* to = weights.data() + output / lanes<A> * problem.inputs * taps * lanes<A> +
+              output % lanes<A>;
       each_tap(work.part, problem.inputs, [&](int64_t input, int64_t tap, auto... tap_k) {
         to[(input * taps + work.runs[0].rank[tap]) * lanes<A>] =
             weight_at<S>(problem, group, channel % problem.outputs, input, tap_k...);
@@ -75,23 +80,24 @@ class Channels {
   }
 
   // A stack of one vector of the unit's channels, whose cells' first channel is at x.
-  void compute(const Work& work, const A* x, const Stack& stack, int64_t first, int64_t output,
-               int64_t count, S* out) {
+  void compute(const Work& work, const Prepared& own, const A* x, const Stack& stack, int64_t first,
+               int64_t output, int64_t count, S* out) {
     const int64_t size = problem.inputs * work.taps() * lanes<A>;
     const int64_t channel = inputs.channel(first + output) - inputs.channel(first);
     const Cells<A> cells = inputs.cells(x + channel, stack.at, work.step);
     auto run = [&](A* to, int64_t to_step) {
       inputs.choose([&](auto reading) {
-        slide_some<A, reading>(stack.count, cells, work.runs[0], &weights[output / lanes<A> * size],
-                               &biases[output], to, to_step);
+        slide_some<A, reading>(stack.count, cells, work.runs[0],
+                               own.weights.data() + output / lanes<A> * size, &biases[output], to,
+                               to_step);
       });
     };
     if constexpr (std::is_same_v<S, A>)
-      if (output + lanes<A> <= count) return run(out + stack.to + output, stacks.out_step);
+      if (output + lanes<A> <= count) return run(out + stack.to + output, own.stacks.out_step);
     A scratch[full_stack * lanes<A>];
     run(scratch, lanes<A>);
     for (int64_t p = 0; p < stack.count; ++p)
-      store(out + stack.to + p * stacks.out_step + output, load(scratch + p * lanes<A>),
+      store(out + stack.to + p * own.stacks.out_step + output, load(scratch + p * lanes<A>),
             count - output);
   }
 
@@ -104,28 +110,22 @@ class Channels {
   void operator()(const Work& work, const Tasks::Task& task) {
     const int64_t first = task.unit * per_unit;
     const int64_t count = std::min(per_unit, problem.out_channels() - first);
-    if (&work != placed) stacks.length = {};
-    placed = &work;
-    // The works of a part take its taps in one order.
-    if (task.unit != packed_unit || work.index != packed_part) pack_weights(work, first, count);
-    packed_unit = task.unit, packed_part = work.index;
+    if (int64_t(prepared.size()) <= work.index) prepared.resize(work.index + 1);
+    Prepared& own = prepared[work.index];
+    if (own.unit != task.unit) pack_weights(work, first, count, own.weights);
+    own.unit = task.unit;
     const Triple start = work.start(task.tile);
-    stacks.fill(work, problem.out, start, full_stack, 1, sizeof(A));
+    own.stacks.fill(work, problem.out, start, full_stack, 1, sizeof(A));
     const A* cells = fill_or_find<S>(work, problem.x, task.n, inputs.channel(first), start, panel);
     S* out = problem.out.at<S>(task.n, first) + corner(work, problem.out, start);
     // Whole cells in the order of memory; of panels, what is read stays in the first-level cache.
-    const int64_t vectors = (count + lanes<A> - 1) / lanes<A>;
-    for (size_t s = 0; work.direct && s < stacks.all.size(); ++s) {
-      const Stack &stack = stacks.all[s], &next = stacks.all[std::min(s + 1, stacks.all.size() - 1)];
-      Ahead cells_ahead(reinterpret_cast<const char*>(cells) + next.at + work.runs[0].highest(),
-                        next.count * work.step, vectors);
-      Ahead out_ahead(out + next.to, next.count * stacks.out_step * int64_t(sizeof(S)), vectors);
-      for (int64_t output = 0; output < count; output += lanes<A>) {
-        cells_ahead.next(), out_ahead.next();
-        compute(work, cells, stack, first, output, count, out);
-      }
-    }
-    for (int64_t output = 0; !work.direct && output < count; output += lanes<A>)
-      for (const Stack& stack : stacks.all) compute(work, cells, stack, first, output, count, out);
+    if (work.direct)
+      for (const Stack& stack : own.stacks.all)
+        for (int64_t output = 0; output < count; output += lanes<A>)
+          compute(work, own, cells, stack, first, output, count, out);
+    else
+      for (int64_t output = 0; output < count; output += lanes<A>)
+        for (const Stack& stack : own.stacks.all)
+          compute(work, own, cells, stack, first, output, count, out);
   }
 };

@@ -21,9 +21,10 @@ struct Problem {
   template <class A>
   int64_t bundle() const {
     constexpr int64_t most = 128 / sizeof(A);
+    const int64_t few_weights = 8192 / (inputs * outputs * weight.cells());  // summed in vectors
     bool side_by_side = x.channel_stride == 1 || out.channel_stride == 1;
     int64_t wanted = side_by_side ? most / std::min(inputs, outputs) : 2048 / out.cells();
-    return std::clamp<int64_t>(std::min(wanted, most), 1, groups);
+    return std::clamp<int64_t>(std::min({wanted, most, few_weights}), 1, groups);
   }
 
   // Bytes of the weights of an output channel.
@@ -59,7 +60,7 @@ struct Problem {
 // The tiles of a part, once for every element of the batch. Offsets of the panel are in bytes.
 struct Work {
   Part part;
-  int64_t index;  // of the part among those of the problem
+  int64_t index;  // among the works of the problem
   bool direct;    // the panel is the input itself
   Tiling cut;
   Tile tile;
@@ -75,11 +76,12 @@ struct Work {
         index(index),
         direct(direct),
         cut(tiling(part, problem.planes, lanes<A>,
-                   panel_bytes / (problem.panel_channels<A>() * int64_t(sizeof(A))))),
+                   (direct ? 2 : 1) * panel_bytes /
+                       (problem.panel_channels<A>() * int64_t(sizeof(A))))),
         tile(tile_of(part, cut.length, problem.planes, lanes<A>)),
         panel(direct ? Panel(tile, problem.x)
                      : Panel(tile, problem.panel_channels<A>(), problem.planes)),
-        axis(stack_axis(problem, lanes<A>)),
+        axis(stack_axis(lanes<A>)),
         stride(stack_stride(problem, lanes<A>)),
         step(in_step(axis) * stride * sizeof(A)) {
     const std::vector<int64_t> offsets = panel.tap_offsets(part, tile, sizeof(A));
@@ -94,9 +96,9 @@ struct Work {
   int64_t taps() const { return int64_t(runs[0].rank.size()); }
 
   // The longer one of the last two; of planes, the width counts in vectors.
-  static int stack_axis(const Problem& problem, int64_t lane_count) {
-    const Triple& size = problem.out.size;
-    return size[1] > (problem.planes ? (size[2] + lane_count - 1) / lane_count : size[2]) ? 1 : 2;
+  int stack_axis(int64_t lane_count) const {
+    const int64_t width = tile.length[2], vectors = (width + lane_count - 1) / lane_count;
+    return tile.length[1] > (panel.residue_step ? vectors : width) ? 1 : 2;
   }
 
   // So that taps slide from one position to the next: their distance, if it is one of outputs.
@@ -138,15 +140,13 @@ bool in_place(const Problem& problem) {
 template <class S>
 std::vector<Work> works(const Problem& problem) {
   std::vector<Work> made;
-  int64_t index = 0;
   for (const Part& whole : parts(problem.axes, problem.backward, problem.planes)) {
     std::vector<Part> cut;
-    if (in_place<S>(problem)) cut = around_inside(whole, problem.x.size);
+    if (in_place<S>(problem)) cut = without_border(whole, problem.x.size);
     const bool direct = !cut.empty();
     if (!direct) cut = {whole};
     for (const Part& part : cut)
-      made.emplace_back(problem, part, index, direct && &part == &cut[0], Compute<S>{});
-    ++index;
+      made.emplace_back(problem, part, int64_t(made.size()), direct, Compute<S>{});
   }
   return made;
 }

@@ -78,11 +78,7 @@ inline Phase together(const std::vector<Phase>& phases) {
 // One phase on each axis.
 using Part = std::array<Phase, 3>;
 
-inline std::vector<Part> parts(const Axes& axes, bool backward, bool residues_together) {
-  std::array<std::vector<Phase>, 3> phases;
-  for (int axis = 0; axis < 3; ++axis)
-    phases[axis] = backward ? backward_phases(axes[axis]) : forward_phases(axes[axis]);
-  if (backward && residues_together) phases[2] = {together(phases[2])};
+inline std::vector<Part> product_of(const std::array<std::vector<Phase>, 3>& phases) {
   std::vector<Part> product;
   for (const Phase& depth : phases[0])
     for (const Phase& height : phases[1])
@@ -90,36 +86,52 @@ inline std::vector<Part> parts(const Axes& axes, bool backward, bool residues_to
   return product;
 }
 
-// The outputs begin..end of a phase.
-inline Phase between(const Phase& phase, int64_t begin, int64_t end) {
+inline std::vector<Part> parts(const Axes& axes, bool backward, bool residues_together) {
+  std::array<std::vector<Phase>, 3> phases;
+  for (int axis = 0; axis < 3; ++axis)
+    phases[axis] = backward ? backward_phases(axes[axis]) : forward_phases(axes[axis]);
+  if (backward && residues_together) phases[2] = {together(phases[2])};
+  return product_of(phases);
+}
+
+// The outputs begin..end of a phase, without the taps that never meet 0..size there.
+inline Phase between(const Phase& phase, int64_t begin, int64_t end, int64_t size) {
   Phase cut = phase;
-  cut.first += begin * phase.step, cut.count = end - begin;
-  for (Tap& tap : cut.taps) tap.offset += begin * phase.advance;
+  cut.first += begin * phase.step, cut.count = end - begin, cut.taps.clear();
+  for (Tap tap : phase.taps) {
+    tap.offset += begin * phase.advance;
+    const int64_t last = tap.offset + (cut.count - 1) * phase.advance;
+    if (last >= 0 && tap.offset < size) cut.taps.push_back(tap);
+  }
   return cut;
 }
 
-// The part that reads nothing outside of an input of `size`, first, and the slabs around it. Empty
-// if there is no such part, or it is so small that cutting it out is not worth it.
-inline std::vector<Part> around_inside(const Part& part, const Triple& size) {
-  std::vector<Part> cut(1);
-  Part rest = part;
+// A phase cut into the outputs whose taps all lie in 0..size, and the others one by one, which have
+// fewer taps: nothing outside of the input is read. Empty if most outputs are such others.
+inline std::vector<Phase> without_border(const Phase& phase, int64_t size) {
+  if (phase.taps.empty()) return {};
+  const int64_t lowest = phase.lowest(), room = size - lowest - phase.reach();
+  const int64_t begin = lowest < 0 ? (-lowest + phase.advance - 1) / phase.advance : 0;
+  const int64_t end = std::min(phase.count, room > 0 ? (room - 1) / phase.advance + 1 : 0);
+  if (2 * (end - begin) < phase.count) return {};
+  std::vector<Phase> cut{between(phase, begin, end, size)};
+  for (int64_t j = 0; j < begin; ++j) cut.push_back(between(phase, j, j + 1, size));
+  for (int64_t j = end; j < phase.count; ++j) cut.push_back(between(phase, j, j + 1, size));
+  return cut;
+}
+
+// The parts of a part that read nothing outside of an input of `size`; none, if there would be many.
+inline std::vector<Part> without_border(const Part& part, const Triple& size) {
+  constexpr size_t most = 27;
+  std::array<std::vector<Phase>, 3> phases;
   int64_t inside = 1;
   for (int axis = 0; axis < 3; ++axis) {
-    const Phase& phase = part[axis];
-    if (phase.taps.empty()) return {};
-    const int64_t lowest = phase.lowest(), highest = lowest + phase.reach();
-    const int64_t begin = lowest < 0 ? (-lowest + phase.advance - 1) / phase.advance : 0;
-    const int64_t fits = size[axis] - highest;  // positions j * advance below this
-    const int64_t end = std::min(phase.count, fits > 0 ? (fits - 1) / phase.advance + 1 : 0);
-    if (2 * (end - begin) < phase.count) return {};
-    inside *= end - begin;
-    if (begin > 0) cut.push_back(rest), cut.back()[axis] = between(phase, 0, begin);
-    if (end < phase.count)
-      cut.push_back(rest), cut.back()[axis] = between(phase, end, phase.count);
-    rest[axis] = between(phase, begin, end);
+    phases[axis] = without_border(part[axis], size[axis]);
+    if (phases[axis].empty()) return {};
+    inside *= phases[axis][0].count;
   }
-  cut[0] = rest;
-  return inside < 400 ? std::vector<Part>{} : cut;
+  if (phases[0].size() * phases[1].size() * phases[2].size() > most || inside < 400) return {};
+  return product_of(phases);
 }
 
 // A tile of outputs, and the cells that it reads: `slots` of them along each axis, `lattice` apart,

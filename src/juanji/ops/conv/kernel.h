@@ -46,7 +46,6 @@ struct Runs {
       }
   }
   int64_t taps() const { return int64_t(offsets.size()); }
-  int64_t highest() const { return *std::max_element(offsets.begin(), offsets.end()); }
 };
 
 // What a vector of cells is.

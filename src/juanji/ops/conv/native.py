@@ -21,7 +21,9 @@ from ..native import call, native_status, unavailable
 Ints: TypeAlias = Sequence[int]
 
 MOST_CHANNELS = 16  # per group; with more, torch is at the limit
-MOST_WEIGHTS = 4096  # that one output channel has
+LARGE = 200_000  # elements of the output, from which on torch's overhead does not count
+MOST_WEIGHTS = 4096  # that one output channel has,
+MOST_OF_GROUP = 16384  # and a whole group, whose gradients are summed in vectors
 MOST_CELLS = 1 << 16  # that a panel of the smallest tile holds, so that it stays in a cache
 
 
@@ -40,15 +42,41 @@ def declines(input: Tensor, weight: Tensor, bias: Tensor | None, bound: Bound) -
         return "the convolution is dense"
     if channels > MOST_CHANNELS:
         return f"{channels} channels per group (it takes up to {MOST_CHANNELS})"
+    if _is_torchs_best(input, weight, bound):
+        return "torch's kernel for depthwise 3x3 over channels-last is as fast as memory"
     weights, cells = channels, channels
     for axis in axes:
         weights *= axis.kernel
         cells *= axis.dilation * (axis.kernel - 1) + 1 if axis is axes[-1] else axis.kernel
     if weights > MOST_WEIGHTS:
         return f"{weights} weights for an output channel (it takes up to {MOST_WEIGHTS})"
+    of_group = weights * min(spec.in_channels, spec.out_channels) // spec.groups
+    if of_group > MOST_OF_GROUP:
+        return f"{of_group} weights in a group (it takes up to {MOST_OF_GROUP})"
     if cells > MOST_CELLS:
         return f"a window spans {cells} cells with the gaps in its rows (up to {MOST_CELLS})"
     return None
+
+
+def _is_torchs_best(input: Tensor, weight: Tensor, bound: Bound) -> bool:
+    """Whether this is one of the few cases of our own for which torch has a kernel at the limit.
+
+    Its gradients have one only without dilation.
+    """
+    spec, axes = bound.spec, bound.axes
+    assert isinstance(spec, Conv)
+    if not spec.groups == spec.in_channels == spec.out_channels or spec.transposed:
+        return False
+    if torch.compiler.is_compiling():  # a graph is for many sizes
+        return False
+    if len(axes) != 2 or not layout.channels_innermost(input, 2) or input.dtype != torch.float32:
+        return False
+    if max(axes[0].kernel, axes[1].kernel) > 3:
+        return False
+    if input.shape[0] * spec.out_channels * axes[0].coarse * axes[1].coarse < LARGE:
+        return False
+    wants_gradient = torch.is_grad_enabled() and (input.requires_grad or weight.requires_grad)
+    return axes[0].dilation == axes[1].dilation == 1 or not wants_gradient
 
 
 def convolve(input: Tensor, weight: Tensor, bias: Tensor | None, bound: Bound) -> Tensor:

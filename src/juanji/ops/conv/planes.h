@@ -45,14 +45,13 @@ class Planes {
   // Some output channels of a group, from its cells; into the output, or into `collected`.
   template <int rows>
   void compute(const Work& work, const A* cells, const A* weight, const A* biases, int64_t channel,
-               S* out, Ahead& ahead) {
+               S* out) {
     const int64_t width_step = work.part[2].step * problem.out.stride[2];
     const int64_t channel_step = problem.out.channel_stride, residues = work.part[2].residues;
     constexpr int64_t scratch_size = most_positions(rows) * rows * lanes<A>;
     if (!transposed) scratch.resize(residues * scratch_size);
     int64_t vectors = 0;
     for (const Stack& stack : stacks.all) {
-      ahead.next();
       const Cells<A> read{reinterpret_cast<const char*>(cells) + stack.at, work.step, problem.inputs,
                           work.panel.channel_step * int64_t(sizeof(A)), nullptr};
       const A* of_residue = weight;
@@ -165,10 +164,6 @@ class Planes {
     if (transposed) collected.resize(work.part[2].residues * channels() * plane());
     S* out = problem.out.at<S>(task.n, group * problem.outputs) + corner(work, problem.out, start);
     const A* weight = weights.data();
-    // While this is computed, the planes behind it can come.
-    const int64_t bytes = groups * problem.inputs * problem.x.channel_stride * int64_t(sizeof(S));
-    Ahead ahead(problem.x.at<S>(task.n, (group + groups) * problem.inputs), transposed ? 0 : bytes,
-                int64_t(stacks.all.size()) * groups * problem.outputs);
     for (int64_t g = 0; g < groups; ++g)
       for (int64_t output = 0; output < problem.outputs;) {
         const int64_t rows = rows_from(problem.outputs - output);
@@ -177,9 +172,9 @@ class Planes {
         for (int64_t j = 0; j < rows; ++j)
           biases[j] = bias_at<S>(bias, group * problem.outputs + channel + j);
         const A* cells = panel.data() + g * problem.inputs * work.panel.channel_step;
-        if (rows == 4) compute<4>(work, cells, weight, biases, channel, out, ahead);
-        else if (rows == 2) compute<2>(work, cells, weight, biases, channel, out, ahead);
-        else compute<1>(work, cells, weight, biases, channel, out, ahead);
+        if (rows == 4) compute<4>(work, cells, weight, biases, channel, out);
+        else if (rows == 2) compute<2>(work, cells, weight, biases, channel, out);
+        else compute<1>(work, cells, weight, biases, channel, out);
         weight += rows * taps, output += rows;
       }
     if (transposed) write_collected(work, out, groups * problem.outputs);

@@ -20,11 +20,10 @@ class Summation {
   const int64_t unit_outputs = planes ? bundle * problem.outputs : problem.unit_channels<A>();
   const Inputs<A> inputs{problem};
   const std::vector<Work>& works;
-  std::vector<A> panel, gradient, sums;  // sums: (output channel or vector, input, tap, lane)
-  Stacks stacks;
-  const Work* placed = nullptr;
+  std::vector<A> panel, gradient;
+  std::vector<A> sums;    // of a work: (output channel or vector, input, tap, lane)
+  std::vector<Stacks> placed;  // of each work: they take turns
 
-  int64_t taps() const { return problem.inputs * works[0].taps(); }
   int64_t valid(int64_t unit) const {
     return std::min(unit_outputs, problem.out_channels() - unit * unit_outputs);
   }
@@ -48,7 +47,8 @@ class Summation {
     fill_planes<S>(panel.data(), problem.x, n, group * problem.inputs, groups * problem.inputs,
                    work.part, work.tile, work.panel, start, work.tile.slots[2]);
     fill_planes<S>(gradient.data(), problem.out, n, group * problem.outputs, rows, own, tile,
-                   own_panel, start, stacks.length[2]);
+                   own_panel, start, placed[work.index].length[2]);
+    const Stacks& stacks = placed[work.index];
     for (int64_t row = 0; row < rows; ++row) {
       const A* x = &panel[row / problem.outputs * problem.inputs * work.panel.channel_step];
       const A* source = &gradient[row * own_panel.channel_step];
@@ -56,7 +56,7 @@ class Summation {
         const Cells<A> cells{reinterpret_cast<const char*>(x) + stack.at, work.step, problem.inputs,
                              work.panel.channel_step * int64_t(sizeof(A)), nullptr};
         const char* g = reinterpret_cast<const char*>(source) + stack.source;
-        A* sum = &sums[row * taps() * lanes<A>];
+        A* sum = &sums[row * problem.inputs * work.taps() * lanes<A>];
         if (stack.columns == lanes<A>)
           correlate_stack<A, Reading::line, false>(cells, work.runs[0], g, stacks.source_step,
                                                    stack.count, lanes<A>, sum);
@@ -70,6 +70,7 @@ class Summation {
   void add_channels(const Work& work, int64_t unit, int64_t n, const Triple& start, const Part& own,
                     const Tile& tile, const Panel& own_panel) {
     const int64_t first = unit * unit_outputs;
+    const Stacks& stacks = placed[work.index];
     const A* x = fill_or_find<S>(work, problem.x, n, inputs.channel(first), start, panel);
     const View part = gradient_of(work);
     const A* source = nullptr;
@@ -90,7 +91,7 @@ class Summation {
       const char* g = reinterpret_cast<const char*>(source + output) + stack.source;
       inputs.choose([&](auto reading) {
         correlate_stack<A, reading, false>(cells, work.runs[0], g, stacks.source_step, stack.count,
-                                           lanes<A>, &sums[output * taps()]);
+                                           lanes<A>, &sums[output * problem.inputs * work.taps()]);
       });
     };
     if (work.direct)  // in the order of memory
@@ -103,44 +104,47 @@ class Summation {
 
  public:
   Summation(const Problem& problem, const std::vector<Work>& works)
-      : problem(problem), works(works) {}
+      : problem(problem), works(works), placed(works.size()) {}
 
   int64_t units() const { return (problem.out_channels() + unit_outputs - 1) / unit_outputs; }
 
-  // A share of the tiles of every work, of one unit.
-  void add_share(int64_t unit, int64_t share, int64_t shares) {
-    sums.assign(rounded_up(unit_outputs, lanes<A>) * taps() * (planes ? lanes<A> : 1), A{});
+  // A share of the tiles of every work, of one unit; to its place in (F, C / groups, *kernel).
+  void add_share(int64_t unit, int64_t share, int64_t shares, A* weights) {
+    const int64_t kernel = problem.weight.cells(), first = unit * unit_outputs * problem.inputs;
+    std::fill_n(weights + first * kernel, valid(unit) * problem.inputs * kernel, A{});
     for (const Work& work : works) {
+      if (work.taps() == 0) continue;
+      sums.assign(rounded_up(unit_outputs, lanes<A>) * problem.inputs * work.taps() *
+                      (planes ? lanes<A> : 1), A{});
       const Part own = itself(work.part);
       const Tile tile = tile_of(own, work.cut.length, planes, lanes<A>);
       const Panel own_panel = work.direct ? Panel(tile, problem.out)
                                           : Panel(tile, unit_outputs, planes);
-      if (&work != placed) stacks.length = {};
-      placed = &work;
       const int64_t tiles = problem.x.batch * work.cut.tiles();
       for (int64_t index = share * tiles / shares; index < (share + 1) * tiles / shares; ++index) {
         const int64_t n = index / work.cut.tiles();
         const Triple start = work.start(index % work.cut.tiles());
-        stacks.fill(work, problem.out, start, work.direct ? 14 : 64, planes ? lanes<A> : 1, sizeof(A),
-                    &own_panel);
+        placed[work.index].fill(work, problem.out, start, work.direct ? 14 : 64,
+                                planes ? lanes<A> : 1, sizeof(A), &own_panel);
         if (planes) add_planes(work, unit, n, start, own, tile, own_panel);
         else add_channels(work, unit, n, start, own, tile, own_panel);
       }
+      add_sums(work, unit, weights + first * kernel);
     }
   }
 
-  // To the place of this unit's weights in (F, C / groups, *kernel).
-  void write(int64_t unit, A* weights) const {
+  // The sums of a work to those of the unit.
+  void add_sums(const Work& work, int64_t unit, A* weights) const {
     const auto& [depths, heights, widths] = problem.weight.size;
-    const int64_t kernel = depths * heights * widths, count = works[0].taps();
-    each_tap(works[0].part, problem.inputs,
+    const int64_t kernel = depths * heights * widths, taps = problem.inputs * work.taps();
+    each_tap(work.part, problem.inputs,
              [&](int64_t input, int64_t tap, const Tap& d, const Tap& h, const Tap& w) {
                const int64_t place = input * kernel + (d.k * heights + h.k) * widths + w.k;
-               const int64_t from = input * count + works[0].runs[0].rank[tap];
+               const int64_t from = input * work.taps() + work.runs[0].rank[tap];
                for (int64_t f = 0; f < valid(unit); ++f)
-                 weights[(unit * unit_outputs + f) * problem.inputs * kernel + place] =
-                     planes ? sum<A>(load(&sums[(f * taps() + from) * lanes<A>]))
-                            : sums[(f / lanes<A> * taps() + from) * lanes<A> + f % lanes<A>];
+                 weights[f * problem.inputs * kernel + place] +=
+                     planes ? sum<A>(load(&sums[(f * taps + from) * lanes<A>]))
+                            : sums[(f / lanes<A> * taps + from) * lanes<A> + f % lanes<A>];
              });
   }
 };
@@ -158,8 +162,7 @@ void weight_gradient_of(const Problem& problem) {
     Summation<S> summation(problem, all);
     for (int64_t index = begin; index < end; ++index) {
       const int64_t unit = index / shares, share = index % shares;
-      summation.add_share(unit, share, shares);
-      summation.write(unit, &partial[share * size]);
+      summation.add_share(unit, share, shares, &partial[share * size]);
     }
   });
   S* to = static_cast<S*>(problem.weight.data);

@@ -54,6 +54,16 @@ inline int64_t spatial_axes(const char* name, const Tensor& tensor) {
   return axes;
 }
 
+inline int64_t checked_product(std::initializer_list<int64_t> factors) {
+  int64_t product = 1, empty = 1;
+  for (int64_t factor : factors) {  // of an empty tensor too: steps are products of its sizes
+    STD_TORCH_CHECK(!__builtin_mul_overflow(product, factor ? factor : 1, &product),
+                    "a tensor would have more than 2**63 elements");
+    if (!factor) empty = 0;
+  }
+  return product * empty;
+}
+
 inline View view(const char* name, const Tensor& tensor) {
   int64_t axes = spatial_axes(name, tensor);
   View seen{tensor.data_ptr(), tensor.size(0),  tensor.size(1), tensor.stride(0),
@@ -62,20 +72,13 @@ inline View view(const char* name, const Tensor& tensor) {
     seen.size[3 - axes + axis] = tensor.size(2 + axis);
     seen.stride[3 - axes + axis] = tensor.stride(2 + axis);
   }
+  checked_product({seen.batch, seen.channels, seen.size[0], seen.size[1], seen.size[2], 8});
   return seen;
 }
 
 // Whether memory holds (N, *spatial, C): the rule of ops/layout.py.
 inline bool channels_innermost(const Tensor& tensor) {
   return tensor.stride(1) == 1 && tensor.stride(tensor.dim() - 1) > 1;
-}
-
-inline int64_t checked_product(std::initializer_list<int64_t> factors) {
-  int64_t product = 1;
-  for (int64_t factor : factors)
-    STD_TORCH_CHECK(!__builtin_mul_overflow(product, factor, &product),
-                    "the output would have more than 2**63 elements");
-  return product;
 }
 
 // A new tensor of shape (N, C, *size) with the channels innermost or outermost, not initialized.

@@ -173,21 +173,6 @@ inline Vector<A> interleave(Vector<A> a, Vector<A> b, std::integer_sequence<int,
   return __builtin_shufflevector(a, b, (from + lane / 2 + lane % 2 * lanes<A>)...);
 }
 
-// Asks for the memory of a walk some steps before it is needed: `bytes` of it in `steps` parts.
-class Ahead {
-  const char *at, *end;
-  int64_t part;
-
- public:
-  Ahead(const void* from, int64_t bytes, int64_t steps)
-      : at(static_cast<const char*>(from)),
-        end(at + bytes),
-        part((bytes / (steps > 0 ? steps : 1) + 63) / 64 * 64) {}
-  __attribute__((always_inline)) void next() {
-    for (const char* until = at + part; at < until && at < end; at += 64) __builtin_prefetch(at);
-  }
-};
-
 // Swaps the off-diagonal halves of the squares of side 2 * half that two rows belong to.
 template <class A, int half, int... lane>
 inline void exchange(Vector<A>& upper, Vector<A>& lower, std::integer_sequence<int, lane...>) {
