@@ -14,39 +14,25 @@ Result = TypeVar("Result")
 def remembered(function: Callable[..., Result], *args: Any, **kwargs: Any) -> Result:
     """Call a pure function of numbers and names, or recall what it returned for the same ones.
 
-    What cannot be a key is computed anew: sizes that are symbols, or arguments of a wrong type,
-    whose error `function` words.
+    What cannot be a key is computed anew: sizes that are symbols, lists, or arguments of a wrong
+    type, whose error `function` words.
     """
-    if torch.compiler.is_compiling():
+    if torch.compiler.is_compiling() or not all(map(_is_plain, (*args, *kwargs.values()))):
         return function(*args, **kwargs)
-    key = _plain((args, tuple(kwargs.items())))
-    if key is None:
-        return function(*args, **kwargs)
-    result: Result = _recall(function, *key)
+    result: Result = _recall(function, *args, **kwargs)
     return result
 
 
-@functools.lru_cache(maxsize=4096)
-def _recall(function: Callable[..., Result], args: Any, kwargs: Any) -> Result:
-    return function(*args, **dict(kwargs))
+@functools.lru_cache(maxsize=4096, typed=True)
+def _recall(function: Callable[..., Result], *args: Any, **kwargs: Any) -> Result:
+    return function(*args, **kwargs)
 
 
-def _plain(value: Any) -> Any:
-    """Turn nested sequences of ints, names and None into tuples; None where there is more.
-
-    Only exact types: True and 1.0 are equal to 1, and would be taken for it.
-    """
-    if type(value) in (list, tuple):
-        items = []
-        for item in value:
-            if type(item) in _ATOMS:
-                items.append(item)
-            elif (plain := _plain(item)) is not None:
-                items.append(plain)
-            else:
-                return None
-        return tuple(items)
-    return None
+def _is_plain(value: Any) -> bool:
+    """Whether equal values are the same: 1, 1.0 and True are equal, and inside of tuples taken so."""
+    if type(value) is not tuple:
+        return type(value) in _ATOMS
+    return all(type(item) is int or (type(item) is tuple and _is_plain(item)) for item in value)
 
 
-_ATOMS = {int, str, bool, type(None)}
+_ATOMS = frozenset((int, str, bool, type(None)))
