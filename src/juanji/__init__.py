@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from .analysis import Report, analyze
     from .conversion import Plan, convert, convert_, plan
     from .exporting import export
+    from .ops.dispatch import why
+    from .ops.native import native_status
     from .study import Comparison, compare
 
 _MODULES = ("functional", "nets", "nn", "swaps")
@@ -26,7 +28,9 @@ _HOMES = {
     "convert": "conversion",
     "convert_": "conversion",
     "export": "exporting",
+    "native_status": "ops.native",
     "plan": "conversion",
+    "why": "ops.dispatch",
 }
 
 __all__ = [
@@ -39,10 +43,12 @@ __all__ = [
     "convert_",
     "export",
     "functional",
+    "native_status",
     "nets",
     "nn",
     "plan",
     "swaps",
+    "why",
 ]
 
 

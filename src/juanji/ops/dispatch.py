@@ -28,13 +28,22 @@ class Candidate:
     declines: Callable[..., str | None]
 
 
+class Decisions(str):
+    """Which kernels computed something and why: text that a prompt shows as it is printed."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
 _heard: contextvars.ContextVar[list[str] | None] = contextvars.ContextVar("heard", default=None)
 
 
 def dispatch(operator: str, candidates: Sequence[Candidate], *arguments: Any) -> Any:
     """Call the first candidate that does not decline; the last one has to serve everything."""
     heard = None if torch.compiler.is_compiling() else _heard.get()
-    reasons = []
+    reasons: list[str] = []
     for candidate in candidates:
         reason = candidate.declines(*arguments)
         if reason is None:
@@ -45,7 +54,7 @@ def dispatch(operator: str, candidates: Sequence[Candidate], *arguments: Any) ->
     raise AssertionError(f"no candidate serves {operator}:\n" + "\n".join(reasons))
 
 
-def why(operator: Callable[..., Any], *args: Any, **kwargs: Any) -> str:
+def why(operator: Callable[..., Any], *args: Any, **kwargs: Any) -> Decisions:
     """Call an operator or a layer and tell which kernels computed it, and why others did not.
 
     Args:
@@ -61,7 +70,7 @@ def why(operator: Callable[..., Any], *args: Any, **kwargs: Any) -> str:
     >>> from juanji import functional as F
     >>> print(why(F.conv, torch.ones(1, 64, 5), torch.ones(64, 64, 3)))
     conv
-      native: declined, 64 channels per group (it takes up to 16)
+      native: declined, ...
       torch: taken
     """
     heard: list[str] = []
@@ -70,4 +79,4 @@ def why(operator: Callable[..., Any], *args: Any, **kwargs: Any) -> str:
         operator(*args, **kwargs)
     finally:
         _heard.reset(token)
-    return "\n".join(heard) or "no operator of juanji with several kernels was called"
+    return Decisions("\n".join(heard) or "no operator of juanji with several kernels was called")

@@ -81,12 +81,14 @@ def _is_torchs_best(input: Tensor, weight: Tensor, bound: Bound) -> bool:
 
 def convolve(input: Tensor, weight: Tensor, bias: Tensor | None, bound: Bound) -> Tensor:
     """Convolve; shapes as in `juanji.functional.conv`."""
-    return _batched(_convolve, input, weight, bias, bound)
+    output: Tensor = _batched(_convolve, input, weight, bias, bound)
+    return output
 
 
 def convolve_transposed(input: Tensor, weight: Tensor, bias: Tensor | None, bound: Bound) -> Tensor:
     """Apply the adjoint; shapes as in `juanji.functional.conv_transpose`."""
-    return _batched(_convolve_transposed, input, weight, bias, bound)
+    output: Tensor = _batched(_convolve_transposed, input, weight, bias, bound)
+    return output
 
 
 def _batched(compute: Any, input: Tensor, weight: Tensor, bias: Tensor | None, bound: Bound) -> Any:

@@ -2,8 +2,8 @@
 
 Every instruction set has a library of its own, made from the same source. The best one that the
 machine runs is loaded when an operator first asks; it registers its operators with torch.
-Two environment variables are for tests: JUANJI_ISA names the build to load, JUANJI_NATIVE=0 means
-none.
+Three environment variables are for tests: JUANJI_ISA names the build to load, JUANJI_NATIVE=0 means
+none, and JUANJI_BUILD names a folder to load it from in place of the installed package.
 """
 
 from __future__ import annotations
@@ -14,10 +14,13 @@ import os
 import platform
 import warnings
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch.autograd import Function, forward_ad
+
+from ..memory import is_out_of_memory
 
 BUILDS = ("avx512", "avx2", "baseline")  # best first
 DTYPES = (torch.float32, torch.float64, torch.bfloat16)
@@ -42,7 +45,8 @@ def native_status() -> Status:
         a record with `isa`, one of "avx512", "avx2", "baseline" or None, and the `reason`.
 
     Raises:
-        ValueError: JUANJI_ISA names no build, or one that this machine does not run.
+        ValueError: JUANJI_ISA names no build, or one that this machine does not run; JUANJI_BUILD
+            names a folder without a build.
 
     >>> native_status().isa in ("avx512", "avx2", "baseline", None)
     True
@@ -75,15 +79,23 @@ def call(operator: Any, function: type[Function], *arguments: Any) -> Any:
     """Call a registered operator in the cheapest way that keeps its gradient, that of `function`.
 
     The gradient of a registered operator costs several microseconds even where none is wanted.
+
+    Raises:
+        MemoryError: there is not enough, in a backward pass too.
     """
     if torch.compiler.is_compiling():
         return operator(*arguments)
-    if torch.is_grad_enabled() and any(
-        isinstance(x, torch.Tensor) and x.requires_grad for x in arguments
-    ):
-        return function.apply(*arguments)
-    with torch._C._AutoDispatchBelowAutograd():
-        return operator(*arguments)
+    try:
+        if torch.is_grad_enabled() and any(
+            isinstance(x, torch.Tensor) and x.requires_grad for x in arguments
+        ):
+            return function.apply(*arguments)
+        with torch._C._AutoDispatchBelowAutograd():
+            return operator(*arguments)
+    except RuntimeError as error:  # of a forward pass the public function tells, by its name
+        if torch._C._current_graph_task_id() == -1 or not is_out_of_memory(error):
+            raise
+        raise MemoryError(str(error)) from None
 
 
 @functools.cache
@@ -91,22 +103,34 @@ def _load() -> Status:
     if os.environ.get("JUANJI_NATIVE") == "0":
         return Status(None, "switched off by JUANJI_NATIVE=0")
     wanted = os.environ.get("JUANJI_ISA")
-    runs = _runs()
+    runs = runnable()
     if wanted and wanted not in runs:
         raise ValueError(f"JUANJI_ISA must be one of {', '.join(runs)} on this machine: {wanted!r}")
     for isa in [wanted] if wanted else runs:
-        found = importlib.util.find_spec(f"{__name__}._{isa}")
-        if found is None or found.origin is None:
+        library = _find(isa)
+        if library is None:
             continue
         try:
-            torch.ops.load_library(found.origin)
+            torch.ops.load_library(library)
         except OSError as error:  # built for another torch or another machine
-            return _missing(f"{isa} does not load: {error.__cause__ or error}")
+            told = str(error.__cause__ or error)
+            return _missing(f"{isa} does not load: {told.replace(f'{library.parent}{os.sep}', '')}")
         return Status(isa, "chosen by JUANJI_ISA" if wanted else "the best this machine runs")
-    return _missing("not built: there was no C++20 compiler when juanji was installed")
+    if folder := os.environ.get("JUANJI_BUILD"):
+        raise ValueError(f"JUANJI_BUILD must name a folder that holds a build: {folder!r}")
+    return _missing("they could not be compiled at installation; pip install -v shows why")
 
 
-def _runs() -> tuple[str, ...]:
+def _find(isa: str) -> Path | None:
+    """Return where a build is. An editable install builds it anew here if its source changed."""
+    if folder := os.environ.get("JUANJI_BUILD"):
+        library = Path(folder, f"_{isa}.abi3.so")
+        return library.resolve() if library.exists() else None
+    found = importlib.util.find_spec(f"{__name__}._{isa}")
+    return Path(found.origin).resolve() if found and found.origin else None
+
+
+def runnable() -> tuple[str, ...]:
     """Name the builds that this machine runs, best first."""
     best = torch.backends.cpu.get_cpu_capability()
     if platform.machine() not in ("x86_64", "AMD64"):

@@ -1,9 +1,11 @@
 """Dense tensors copied between contiguous and channels-last, faster than torch does it.
 
-An operator without gradient, for the inside of others.
+For the inside of other operators, which have gradients of their own.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -28,5 +30,10 @@ def _fake(input: Tensor, innermost: bool) -> Tensor:
     return layout.empty(input, tuple(input.shape), innermost)
 
 
+def _gradient(_: Any, gradient: Tensor) -> tuple[Tensor, None]:
+    return gradient, None  # values stay what they are
+
+
 if native_status().isa is not None:
     torch.library.register_fake("juanji::relayout", _fake)
+    torch.library.register_autograd("juanji::relayout", _gradient)

@@ -1,0 +1,58 @@
+"""What a call costs beyond its arithmetic: a tiny depthwise convolution beside empty operators.
+
+python -m benchmarks.call_overhead
+
+Times are the least of many, all calls in turn. `empty operator` is torch's own `aten::empty`,
+called in the same way as ours; a gradient is asked for in the last rows.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import torch
+
+from juanji import functional as F
+from juanji import native_status
+
+ROUNDS, CALLS = 400, 50
+
+
+def main() -> None:
+    """Print microseconds per call, and what is above the empty operator."""
+    torch.set_num_threads(1)
+    x, weight = torch.ones(1, 4, 4, 4), torch.ones(4, 1, 3, 3)
+    arguments = (None, [4, 4], [1, 1], [1, 1], [1, 1], 4)
+    traced = weight.clone().requires_grad_()
+    empty, ours = torch.ops.aten.empty.memory_format, torch.ops.juanji.conv.default
+    below = torch._C._AutoDispatchBelowAutograd
+
+    def guarded() -> None:
+        with below():
+            ours(x, weight, *arguments)
+
+    calls: dict[str, Callable[[], object]] = {
+        "empty operator": lambda: empty([1, 4, 4, 4]),
+        "torch.ops.juanji.conv, as F.conv calls it": guarded,
+        "torch.ops.juanji.conv": lambda: ours(x, weight, *arguments),
+        "juanji.functional.conv": lambda: F.conv(x, weight, padding=1, groups=4),
+        "torch.nn.functional.conv2d": lambda: torch.conv2d(x, weight, padding=1, groups=4),
+        "juanji.functional.conv, with gradient": lambda: F.conv(x, traced, padding=1, groups=4),
+        "torch conv2d, with gradient": lambda: torch.conv2d(x, traced, padding=1, groups=4),
+    }
+    least = dict.fromkeys(calls, float("inf"))
+    for _ in range(ROUNDS):
+        for name, call in calls.items():
+            start = time.perf_counter()
+            for _ in range(CALLS):
+                call()
+            least[name] = min(least[name], (time.perf_counter() - start) / CALLS)
+    print(native_status())
+    for name, seconds in least.items():
+        above = seconds - least["empty operator"]
+        print(f"{name:45} {seconds * 1e6:6.2f} us {above * 1e6:+6.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,253 @@
+"""What bad and extreme input gets from the operators when they are called directly.
+
+The public functions check before; here is what stands behind them, and what they cannot check.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from juanji import functional as F
+from juanji import native_status
+
+pytestmark = pytest.mark.skipif(native_status().isa is None, reason="no native kernels")
+
+OPS = torch.ops.juanji
+X, W, G = torch.ones(1, 4, 6, 6), torch.ones(4, 1, 3, 3), torch.ones(1, 4, 4, 4)
+ONE, NONE = [1, 1], [0, 0]
+HUGE = (2**31, 2**62, 2**63 - 1)
+TAPS = torch.zeros(1, 4, 3, 3, dtype=torch.uint8)
+
+
+def conv(x: Tensor = X, w: Tensor = W, b: Tensor | None = None, **changed: Any) -> Tensor:
+    given = {"o": [4, 4], "s": ONE, "p": NONE, "d": ONE, "g": 4} | changed
+    return OPS.conv(x, w, b, *given.values())
+
+
+def input_gradient(y: Tensor = G, w: Tensor = W, b: Tensor | None = None, **changed: Any) -> Tensor:
+    given = {"o": [6, 6], "s": ONE, "p": NONE, "d": ONE, "g": 4, "inner": False} | changed
+    return OPS.conv_input_gradient(y, w, b, *given.values())
+
+
+def weight_gradient(y: Tensor = G, x: Tensor = X, **changed: Any) -> Tensor:
+    given = {"o": [3, 3], "s": ONE, "p": NONE, "d": ONE, "g": 4} | changed
+    return OPS.conv_weight_gradient(y, x, *given.values())
+
+
+def pointwise(x: Tensor = X, w: Tensor | None = None, **changed: Any) -> Tensor:
+    given = {"b": None, "g": 2, "before": 1, "after": 2, "t": False, "inner": False} | changed
+    return OPS.pointwise_conv(x, torch.ones(4, 2, 1, 1) if w is None else w, *given.values())
+
+
+def max_pool(x: Tensor = X, **changed: Any) -> Any:
+    given = {"o": [3, 3], "k": [2, 2], "s": [2, 2], "p": NONE, "d": ONE} | changed
+    return OPS.max_pool_with_taps(x, *given.values())
+
+
+def place(x: Tensor | None = None, taps: Tensor = TAPS, **changed: Any) -> Tensor:
+    given = {"o": [6, 6], "k": [2, 2], "s": [2, 2], "p": NONE, "d": ONE} | changed
+    return OPS.place_taps(torch.ones(1, 4, 3, 3) if x is None else x, taps, *given.values())
+
+
+def average(x: Tensor = X, **changed: Any) -> Tensor:
+    given = {"o": [3, 3], "k": [2, 2], "s": [2, 2], "p": NONE, "h": NONE, "d": ONE} | changed
+    return OPS.avg_pool(x, *given.values(), True, None)
+
+
+WINDOWED: dict[str, Callable[..., Any]] = {
+    "conv": conv,
+    "conv_input_gradient": input_gradient,
+    "conv_weight_gradient": weight_gradient,
+    "max_pool": max_pool,
+    "place_taps": place,
+    "avg_pool": average,
+}
+
+
+@pytest.mark.parametrize("call", WINDOWED.values(), ids=WINDOWED)
+def test_windows_that_are_none_are_refused(call: Callable[..., Any]) -> None:
+    call()  # as it stands it works
+    for name, bad in (("s", (0, -1, *HUGE)), ("d", (0, -1, *HUGE)), ("p", (-1, *HUGE))):
+        for value in bad:
+            with pytest.raises(RuntimeError, match=r"at least|below 2\*\*31"):
+                call(**{name: [1, value]})
+    for name in ("o", "s", "p", "d"):
+        for wrong in ([], [1], [1, 1, 1]):
+            with pytest.raises(RuntimeError, match="must have 2 values, got"):
+                call(**{name: wrong})
+    for value in (-1, *HUGE):  # the size of the output, or of the kernel
+        with pytest.raises(RuntimeError, match=r"at least|below 2\*\*31|memory|elements"):
+            call(o=[3, value])
+
+
+@pytest.mark.parametrize("call", WINDOWED.values(), ids=WINDOWED)
+def test_tensors_that_do_not_fit_are_refused(call: Callable[..., Any]) -> None:
+    for wrong in (torch.ones(4), torch.ones(1, 4), torch.ones(1, 4, 1, 1, 1, 1)):
+        with pytest.raises(RuntimeError, match=r"must have|must be|dimensions|values"):
+            call(wrong)
+    for dtype in (torch.float16, torch.int64, torch.complex64, torch.bool):
+        with pytest.raises(RuntimeError, match=r"dtype|shape"):
+            call(torch.ones(1, 4, 6, 6).to(dtype))
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: conv(w=W.double()),
+        lambda: conv(b=torch.ones(4).double()),
+        lambda: conv(b=torch.ones(3)),
+        lambda: conv(b=torch.ones(4, 1)),
+        lambda: conv(g=0),
+        lambda: conv(g=-4),
+        lambda: conv(g=3),
+        lambda: conv(g=2**62),
+        lambda: conv(w=torch.ones(5, 1, 3, 3)),
+        lambda: conv(w=torch.ones(4, 2, 3, 3)),
+        lambda: conv(w=torch.ones(4, 1, 3)),
+        lambda: conv(w=torch.ones(0, 1, 3, 3)),
+        lambda: conv(w=torch.ones(4, 1, 0, 3)),
+        lambda: conv(x=torch.ones(1, 0, 6, 6)),
+        lambda: input_gradient(g=0),
+        lambda: input_gradient(g=2**62),
+        lambda: input_gradient(torch.ones(1, 3, 4, 4)),
+        lambda: input_gradient(b=torch.ones(5)),
+        lambda: weight_gradient(g=0),
+        lambda: weight_gradient(g=3),
+        lambda: weight_gradient(torch.ones(2, 4, 4, 4)),
+        lambda: weight_gradient(G.double()),
+        lambda: weight_gradient(x=torch.ones(1, 4, 6)),
+        lambda: pointwise(g=0),
+        lambda: pointwise(g=3),
+        lambda: pointwise(before=0),
+        lambda: pointwise(after=-1),
+        lambda: pointwise(after=3),
+        lambda: pointwise(w=torch.ones(4, 3, 1, 1)),
+        lambda: pointwise(w=torch.ones(4, 2, 1, 2)),
+        lambda: pointwise(w=torch.ones(4, 2, 1)),
+        lambda: pointwise(b=torch.ones(3)),
+        lambda: pointwise(b=torch.ones(4).double()),
+        lambda: OPS.pointwise_conv_weight_gradient(G, X, 2, 1, 1),
+        lambda: OPS.channel_shuffle(X, 0),
+        lambda: OPS.channel_shuffle(X, 2**62),
+        lambda: max_pool(k=[0, 2]),
+        lambda: max_pool(k=[2**31, 2]),
+        lambda: max_pool(k=[2**62, 2**62]),
+        lambda: max_pool(k=[257, 1]),
+        lambda: place(taps=TAPS.int()),
+        lambda: place(taps=TAPS[..., :2]),
+        lambda: place(taps=TAPS[:, :3]),
+        lambda: place(taps=TAPS[0]),
+        lambda: OPS.take_taps(X, TAPS + 3, [2, 2], [2, 2], [9, 9], ONE),
+        lambda: OPS.stochastic_pool(X, torch.ones(()), [3, 3], [2, 2], [2, 2], NONE),
+        lambda: OPS.stochastic_pool(-X, torch.ones(()).long(), [3, 3], [2, 2], [2, 2], NONE),
+    ],
+)
+def test_other_arguments_that_do_not_fit_are_refused(call: Callable[[], Any]) -> None:
+    with pytest.raises(RuntimeError, match=r"must|divide|fit|at most"):
+        call()
+
+
+@pytest.mark.parametrize("bad", [-1, 36, 2**31, 2**32, -(2**32), 2**62, -(2**63)])
+@pytest.mark.parametrize("layout", [lambda x: x, lambda x: x.mT, lambda x: x.movedim(-1, 1)])
+def test_indices_are_checked_in_64_bits(bad: int, layout: Callable[[Tensor], Tensor]) -> None:
+    indices = layout(torch.zeros(1, 3, 3, 3, dtype=torch.int64))
+    indices[0, 2, 2, 2] = bad
+    values = layout(torch.ones(1, 3, 3, 3))
+    with pytest.raises(RuntimeError, match="indices must be at least 0 and below"):
+        OPS.max_unpool(values, indices, [6, 6])
+    with pytest.raises(RuntimeError, match="indices must be at least 0 and below"):
+        OPS.max_unpool_gradient(torch.ones(1, 3, 6, 6), indices)
+    with pytest.raises(IndexError, match=str(bad)):
+        F.max_unpool(values, indices, (2, 2))
+
+
+def test_empty_batches() -> None:
+    x = torch.ones(0, 4, 6, 6, requires_grad=True)
+    weight = torch.ones(4, 1, 3, 3, requires_grad=True)
+    folded = torch.ones(4, 2, 1, 1, requires_grad=True)
+    outputs = [
+        F.conv(x, weight, groups=4),
+        F.conv_transpose(x, weight, groups=4),
+        F.shuffled_group_conv(x, folded, groups=2),
+        F.channel_shuffle(x, 2),
+        F.max_pool(x, (2, 2)),
+        F.avg_pool(x, (2, 2)),
+        F.stochastic_pool(x, (2, 2)),
+        F.avg_unpool(x, (2, 2)),
+        F.max_unpool(x, torch.zeros(0, 4, 6, 6, dtype=torch.int64), (2, 2)),
+    ]
+    sizes = [(4, 4), (8, 8), (6, 6), (6, 6), (3, 3), (3, 3), (3, 3), (12, 12), (12, 12)]
+    assert [tuple(y.shape) for y in outputs] == [(0, 4, *size) for size in sizes]
+    leaves = [x, weight, folded]
+    for gradient, leaf in zip(
+        torch.autograd.grad(sum(y.sum() for y in outputs), leaves), leaves, strict=True
+    ):
+        assert gradient.equal(torch.zeros_like(leaf))
+
+
+def test_outputs_that_no_input_reaches_are_zero() -> None:
+    """Sizes that the public functions never ask for, into memory that held something else."""
+    nothing = torch.ones(1, 4, 0, 0)
+    calls: list[Callable[[], Tensor]] = [
+        lambda: OPS.avg_pool_gradient(nothing, [6, 6], [2, 2], ONE, NONE, NONE, ONE, True, None),
+        lambda: OPS.avg_unpool(nothing, [6, 6], [2, 2], ONE, NONE),
+        lambda: OPS.place_taps(nothing, TAPS[..., :0, :0], [6, 6], [2, 2], ONE, NONE, ONE),
+        lambda: OPS.max_unpool(nothing, torch.ones(1, 4, 0, 0).long(), [6, 6]),
+    ]
+    for call in calls:
+        call().fill_(7)
+        assert call().eq(0).all()
+
+
+@pytest.mark.parametrize(
+    ("call", "changed"),
+    [
+        (lambda x, w: F.conv(x, w, groups=4), "x"),
+        (lambda x, w: F.conv(x, w, groups=4), "w"),
+        (lambda x, w: F.conv_transpose(x, w, groups=4), "x"),
+        (lambda x, w: F.shuffled_group_conv(x, w.repeat(1, 2, 1, 1), groups=2), "x"),
+    ],
+)
+def test_changing_what_the_backward_pass_needs_is_an_error(
+    call: Callable[..., Tensor], changed: str
+) -> None:
+    leaves = {"x": torch.ones(1, 4, 6, 6), "w": torch.ones(4, 1, 1, 1)}
+    made = {name: leaf.requires_grad_() * 1 for name, leaf in leaves.items()}
+    y = call(*made.values())
+    made[changed].add_(1)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        y.sum().backward()
+
+
+def test_changing_the_input_of_a_pooling_does_not_change_its_gradient() -> None:
+    leaf = torch.rand(1, 4, 6, 6, requires_grad=True)
+    x = leaf * 1
+    y = F.max_pool(x, (2, 2))
+    (expected,) = torch.autograd.grad(y.sum(), leaf, retain_graph=True)
+    x.neg_()  # the taps were recorded
+    (found,) = torch.autograd.grad(y.sum(), leaf)
+    assert found.equal(expected)
+
+
+SPREAD = 2**24  # cells along each of two axes: a petabyte, were it not expanded
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: F.conv(x, torch.ones(4, 1, 1, 1), stride=SPREAD, groups=4),
+        lambda x: F.max_pool(x, (1, 1), SPREAD),
+        lambda x: F.avg_pool(x, (1, 1), SPREAD),
+    ],
+)
+def test_out_of_memory_in_the_backward_pass(call: Callable[[Tensor], Tensor]) -> None:
+    x = torch.ones(1, 4, 1, 1).expand(1, 4, SPREAD, SPREAD).requires_grad_()
+    y = call(x)
+    assert y.equal(torch.ones_like(y))
+    with pytest.raises(MemoryError, match="not enough memory"):
+        y.sum().backward()

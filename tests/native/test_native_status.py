@@ -1,0 +1,91 @@
+"""What tells a user which kernels serve, and why not."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+
+import juanji
+from juanji import functional as F
+
+DEPTHWISE = (torch.randn(2, 8, 9, 7), torch.randn(8, 1, 3, 3), None, 1, 1, 1, 8)
+
+
+def test_a_native_call_says_so() -> None:
+    assert str(juanji.why(F.conv, *DEPTHWISE)) == "conv\n  native: taken"
+    assert repr(juanji.why(F.conv, *DEPTHWISE)) == str(juanji.why(F.conv, *DEPTHWISE))
+
+
+@pytest.mark.parametrize(
+    ("reason", "dtype", "channels", "groups"),
+    [
+        ("the dtype is torch.float16", torch.float16, 8, 8),
+        ("the convolution is dense", torch.float32, 4, 1),
+        ("20 channels per group (it takes up to 16)", torch.float32, 40, 2),
+    ],
+)
+def test_what_the_kernels_do_not_take(
+    reason: str, dtype: torch.dtype, channels: int, groups: int
+) -> None:
+    x = torch.ones(1, channels, 5, 5, dtype=dtype)
+    weight = torch.ones(channels, channels // groups, 3, 3, dtype=dtype)
+    assert f"native: declined, {reason}" in juanji.why(F.conv, x, weight, groups=groups)
+
+
+def test_wide_windows_and_many_weights_are_left_to_torch() -> None:
+    many = juanji.why(F.conv, torch.ones(1, 2, 5000), torch.ones(2, 1, 4500), groups=2)
+    assert "native: declined, 4500 weights for an output channel (it takes up to 4096)" in many
+    wide = juanji.why(F.conv, torch.ones(1, 2, 70000), torch.ones(2, 1, 3), None, 1, 0, 34000, 2)
+    assert "native: declined, a window spans 68001 cells" in wide
+
+
+def test_transforms_are_left_to_torch() -> None:
+    x, weight = DEPTHWISE[:2]
+    heard = juanji.why(torch.func.vmap(lambda one: F.conv(one, weight, groups=8)), x.unsqueeze(1))
+    assert "native: declined, a transform of torch.func is active" in heard
+
+
+def test_nothing_of_ours_is_said_too() -> None:
+    assert juanji.why(torch.add, torch.ones(1), 1).startswith("no operator of juanji")
+
+
+def run(program: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.once
+def test_kernels_can_be_switched_off() -> None:
+    program = """
+import torch, juanji
+from juanji import functional as F
+x, w = torch.ones(1, 2, 4), torch.ones(2, 1, 3)
+print(juanji.native_status())
+print(juanji.why(F.conv, x, w, groups=2))
+assert F.conv(x, w, groups=2).equal(torch.full((1, 2, 2), 3.0))
+"""
+    off = run(program, JUANJI_NATIVE="0")
+    assert off.returncode == 0, off.stderr
+    assert "native kernels: none (switched off by JUANJI_NATIVE=0)" in off.stdout
+    assert "no kernels are loaded: switched off" in off.stdout
+    assert "Warning" not in off.stderr
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("variable", "message"),
+    [({"JUANJI_ISA": "sse9"}, "JUANJI_ISA"), ({"JUANJI_BUILD": "/nowhere"}, "JUANJI_BUILD")],
+)
+def test_a_build_that_is_not_there_is_an_error(variable: dict[str, str], message: str) -> None:
+    failed = run("import juanji; juanji.native_status()", **variable)
+    assert failed.returncode != 0
+    assert f"ValueError: {message}" in failed.stderr
