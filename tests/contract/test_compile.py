@@ -22,6 +22,7 @@ from contract import (
     positional,
     with_gradient,
 )
+from juanji import functional as F
 from juanji.catalog import CATALOG, Case, Operator, tensors
 
 
@@ -111,6 +112,14 @@ def calls() -> dict[str, list[tuple[Any, Any, Any]]]:
                     outputs(operator.call, tensors(case), case)
                 else:
                     gradients(operator.call, tensors(case), case)
+        # operators for no gradient, for a draw, and for the gradient of a gradient
+        image = torch.ones(1, 2, 4, 4)
+        F.max_pool(image, 2)
+        F.stochastic_pool(image, 2)
+        F.conv(torch.ones(1, 16, 32, 32), torch.ones(1, 16, 3, 3))  # by way of another layout
+        image.requires_grad_()
+        (grad,) = torch.autograd.grad(F.max_pool(image, 2).square().sum(), image, create_graph=True)
+        grad.sum().backward()
     return recorder.calls
 
 

@@ -411,3 +411,18 @@ def test_the_largest_windows_are_taken_whole() -> None:
             (native.avg_pool(x, bound, True, 1), composed.avg_pool(x, bound, True, 1)),
         ):
             same(ours, theirs)
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_one_repeated_index_among_others_has_one_gradient(last: bool) -> None:
+    x = torch.randn(2, 3, 8, 40)
+    values, indices = F.max_pool(x, 2, return_indices=True)
+    indices[1, 2, 3, 7] = indices[1, 2, 0, 0]  # a later output takes the cell of the first
+    grad = torch.randn(x.shape)
+    if last:
+        grad = grad.to(memory_format=torch.channels_last)
+    values.requires_grad_()
+    F.max_unpool(values, indices, 2, output_size=x.shape[2:]).backward(grad)
+    expected = grad.flatten(2).gather(2, indices.flatten(2)).view(values.shape)
+    expected[1, 2, 0, 0] = 0
+    assert torch.equal(values.grad, expected)

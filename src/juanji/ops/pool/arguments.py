@@ -29,7 +29,7 @@ def bind_pool(
     """
     _require_floating(input)
     arguments = (tuple(input.shape), kernel_size, stride, padding, dilation, ceil_mode)
-    if torch.compiler.is_compiling() or not all(map(_plain, arguments)):
+    if torch.compiler.is_compiling() or not _plain(arguments):
         return _bind_pool(*arguments)
     return _remembered_pool(*arguments)
 
@@ -67,7 +67,7 @@ def bind_unpool(
     _require_floating(input)
     shape = tuple(input.shape)
     arguments = (shape, kernel_size, stride, padding, output_size)
-    if torch.compiler.is_compiling() or not all(map(_plain, arguments)):
+    if torch.compiler.is_compiling() or not _plain(arguments):
         return _bind_unpool(*arguments)
     return _remembered_unpool(*arguments)
 
@@ -100,11 +100,20 @@ def _bind_unpool(
 _remembered_unpool = functools.lru_cache(maxsize=1024, typed=True)(_bind_unpool)
 
 
-def _plain(argument: object) -> bool:
-    """Whether it can be remembered: 2, 2.0 and True are equal, but not the same."""
-    if type(argument) is tuple or type(argument) is torch.Size:
-        return all(type(item) is int for item in argument)
-    return type(argument) in (int, str, bool, type(None))
+def _plain(arguments: tuple[object, ...]) -> bool:
+    """Whether they can be remembered: 2, 2.0 and True are equal, but not the same."""
+    for argument in arguments:
+        kind = type(argument)
+        if kind is tuple or kind is torch.Size:
+            for item in argument:  # type: ignore[attr-defined]
+                if type(item) is not int:
+                    return False
+        elif kind not in _ATOMS:
+            return False
+    return True
+
+
+_ATOMS = frozenset((int, str, bool, type(None)))
 
 
 def _require_floating(input: Tensor) -> None:

@@ -3,6 +3,7 @@
 #include "cells.h"
 #include "planes.h"
 #include "random.h"
+#include "tiles.h"
 #include "unpool.h"
 
 #include <atomic>
@@ -255,6 +256,7 @@ void sum(const Job& job, bool innermost) {
     });
     return;
   }
+  if (job.adjoint && in_pairs(job)) return spread_in_pairs<S>(job);
   auto add = [&]<class T>(T) {  // what is written: to the output, or to a phase of it
     planes<S>(job, A(0), [](int64_t) {
       return [](const Block<A>& block) {
@@ -333,6 +335,7 @@ void place(const Job& job, bool innermost) {
     });
     return;
   }
+  if (in_pairs(job)) return place_in_pairs<S>(job);
   planes<S>(job, A(0), [](int64_t) {
     return [](const Block<A>& block) {
       return Matching<A, Lane<A>>{static_cast<A*>(block.out), block.numbers};

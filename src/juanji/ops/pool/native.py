@@ -7,16 +7,17 @@ linear operator is its adjoint: `place_taps` and `take_taps` are each other's, a
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.autograd import Function
 
 from ...bind import Axis, Bound
-from .. import layout
+from .. import layout, native
 from ..native import native_status, unavailable
 from .arguments import check_indices, check_weights
 
@@ -27,14 +28,12 @@ TAPS = 256  # what a byte can tell apart
 
 def declines(input: Tensor, bound: Bound, *_: object) -> str | None:
     """Say why the kernels do not take this, or return None."""
-    return unavailable(input) or _too_large(bound.axes)
+    return unavailable(input) or _numbers(bound).too_large
 
 
 def declines_taps(input: Tensor, bound: Bound, *_: object) -> str | None:
     """As `declines`, where taps are recorded."""
-    if prod([axis.kernel for axis in bound.axes]) > TAPS:
-        return f"the window has more than {TAPS} cells"
-    return declines(input, bound)
+    return unavailable(input) or _numbers(bound).too_many_taps or _numbers(bound).too_large
 
 
 def declines_maximum(input: Tensor, bound: Bound) -> str | None:
@@ -45,6 +44,50 @@ def declines_maximum(input: Tensor, bound: Bound) -> str | None:
 def declines_indices(input: Tensor, indices: Tensor, bound: Bound) -> str | None:
     """As `declines`, where no window is read."""
     return unavailable(input)
+
+
+Ints = tuple[int, ...]
+
+
+class _Numbers(NamedTuple):
+    """What the kernels are told of a bound, and why they may decline it."""
+
+    coarse: Ints
+    fine: Ints
+    window: tuple[Ints, Ints, Ints, Ints]  # kernel, stride, low padding, dilation
+    high: Ints
+    too_large: str | None
+    too_many_taps: str | None
+
+
+def _numbers(bound: Bound) -> _Numbers:
+    if torch.compiler.is_compiling():
+        return _count(bound)
+    try:
+        return _remembered(bound)
+    except TypeError:  # sizes that are symbols
+        return _count(bound)
+
+
+def _count(bound: Bound) -> _Numbers:
+    axes = bound.axes
+    kernel = tuple([axis.kernel for axis in axes])
+    return _Numbers(
+        tuple([axis.coarse for axis in axes]),
+        tuple([axis.fine for axis in axes]),
+        (
+            kernel,
+            tuple([axis.stride for axis in axes]),
+            tuple([axis.pad_low for axis in axes]),
+            tuple([axis.dilation for axis in axes]),
+        ),
+        tuple([axis.pad_high for axis in axes]),
+        _too_large(axes),
+        f"the window has more than {TAPS} cells" if prod(kernel) > TAPS else None,
+    )
+
+
+_remembered = functools.lru_cache(maxsize=1024)(_count)
 
 
 def _too_large(axes: Sequence[Axis]) -> str | None:
@@ -62,18 +105,17 @@ def _too_large(axes: Sequence[Axis]) -> str | None:
 
 def max_pool(input: Tensor, bound: Bound) -> Tensor:
     """Take the maximum of every window."""
-    output: Tensor
+    numbers = _numbers(bound)
     if _differentiable(input):
-        output, _ = _pooled("max_pool_with_taps", input, bound, _window(bound))
-        return output
-    output = _batched(lambda x: call("max_pool", x, _coarse(bound), *_window(bound)), input, bound)
-    return output
+        return _pooled("max_pool_with_taps", input, numbers, numbers.window)[0]
+    return _batched("max_pool", input, numbers.coarse, *numbers.window)
 
 
 def max_pool_with_indices(input: Tensor, bound: Bound) -> tuple[Tensor, Tensor]:
     """Take the maximum of every window, and its flat index among the input's spatial cells."""
+    numbers = _numbers(bound)
     output, indices = _pooled(
-        "max_pool_with_taps", input, bound, _window(bound), return_indices=True
+        "max_pool_with_taps", input, numbers, numbers.window, return_indices=True
     )
     return output, indices
 
@@ -82,15 +124,18 @@ def stochastic_pool(
     input: Tensor, bound: Bound, generator: torch.Generator | None, return_indices: bool
 ) -> tuple[Tensor, Tensor | None]:
     """Draw one cell of every window in proportion to its value; its index too, if wanted."""
-    window = _window(bound)[:-1]  # without dilation
+    numbers = _numbers(bound)
+    window = numbers.window[:-1]  # without dilation
+
+    def pooled(seed: Tensor) -> tuple[Tensor, Any]:
+        return _pooled("stochastic_pool", input, numbers, window, seed, return_indices)
+
     if torch.compiler.is_compiling():
-        seed = _seed(None)
-        return _pooled("stochastic_pool", input, bound, window, seed, return_indices=return_indices)
+        return pooled(_seed(None))
     source = torch.default_generator if generator is None else generator
     state = source.get_state()
     try:
-        seed = _seed(source)
-        return _pooled("stochastic_pool", input, bound, window, seed, return_indices=return_indices)
+        return pooled(_seed(source))
     except RuntimeError:
         source.set_state(state)  # refused before any draw
         check_weights(input.detach())  # names the value
@@ -105,18 +150,17 @@ def avg_pool(
     input: Tensor, bound: Bound, count_include_pad: bool, divisor_override: int | None
 ) -> Tensor:
     """Divide the sum of every window by the number of its cells."""
-    kernel, stride, low, dilation = _window(bound)
-    high = [axis.pad_high for axis in bound.axes]
-    arguments = (kernel, stride, low, high, dilation, count_include_pad, divisor_override)
-    output: Tensor = _batched(
-        lambda x: call("avg_pool", x, _coarse(bound), *arguments), input, bound
-    )
-    return output
+    numbers = _numbers(bound)
+    kernel, stride, low, dilation = numbers.window
+    return _batched(
+        "avg_pool", input, numbers.coarse, kernel, stride, low, numbers.high, dilation,
+        count_include_pad, divisor_override,
+    )  # fmt: skip
 
 
 def max_unpool(input: Tensor, indices: Tensor, bound: Bound) -> Tensor:
     """Write every value to the cell of its index; of several for one cell, the last in C order."""
-    size = _fine(bound)
+    size = _numbers(bound).fine
     try:
         if input.ndim == len(size) + 2:
             output: Tensor = call("max_unpool", input, indices, size)
@@ -131,54 +175,33 @@ def max_unpool(input: Tensor, indices: Tensor, bound: Bound) -> Tensor:
 
 def avg_unpool(input: Tensor, bound: Bound) -> Tensor:
     """Give every cell the average of the values whose windows hold it; zero where none does."""
-    window = _window(bound)[:-1]
-    output: Tensor = _batched(lambda x: call("avg_unpool", x, _fine(bound), *window), input, bound)
-    return output
+    numbers = _numbers(bound)
+    return _batched("avg_unpool", input, numbers.fine, *numbers.window[:-1])
 
 
 def _pooled(
-    name: str, input: Tensor, bound: Bound, window: Sequence[Any], *seed: Tensor,
-    return_indices: bool = False,
+    name: str, input: Tensor, numbers: _Numbers, window: Sequence[Ints],
+    seed: Tensor | None = None, return_indices: bool = False,
 ) -> tuple[Tensor, Any]:  # fmt: skip
     """Pool with one of the operators that record taps; return indices, or None in their place."""
-
-    def pooled(x: Tensor) -> tuple[Tensor, Tensor | None]:
-        output, taps = call(name, x, *seed, _coarse(bound), *window)
-        if not return_indices:
-            return output, None
-        return output, call("tap_indices", taps, _fine(bound), *_window(bound))
-
-    output, indices = _batched(pooled, input, bound)
-    return output, indices
-
-
-def _batched(kernel: Callable[[Tensor], Any], input: Tensor, bound: Bound) -> Any:
-    """Call a kernel, which takes batches alone."""
-    if input.ndim == len(bound.axes) + 2:
-        return kernel(input)
-    result = kernel(input.unsqueeze(0))
-    if isinstance(result, Tensor):
-        return result.squeeze(0)
-    return tuple(None if y is None else y.squeeze(0) for y in result)
+    batched = input.ndim == len(numbers.coarse) + 2
+    x = input if batched else input.unsqueeze(0)
+    seeds = () if seed is None else (seed,)
+    output, taps = call(name, x, *seeds, numbers.coarse, *window)
+    indices = call("tap_indices", taps, numbers.fine, *numbers.window) if return_indices else None
+    if batched:
+        return output, indices
+    return output.squeeze(0), None if indices is None else indices.squeeze(0)
 
 
-def _window(bound: Bound) -> tuple[list[int], list[int], list[int], list[int]]:
-    """Return kernel, stride, low padding and dilation."""
-    axes = bound.axes
-    return (
-        [axis.kernel for axis in axes],
-        [axis.stride for axis in axes],
-        [axis.pad_low for axis in axes],
-        [axis.dilation for axis in axes],
-    )
-
-
-def _coarse(bound: Bound) -> list[int]:
-    return [axis.coarse for axis in bound.axes]
-
-
-def _fine(bound: Bound) -> list[int]:
-    return [axis.fine for axis in bound.axes]
+def _batched(name: str, input: Tensor, size: Ints, *arguments: Any) -> Tensor:
+    """Call an operator, which takes batches alone."""
+    output: Tensor
+    if input.ndim == len(size) + 2:
+        output = call(name, input, size, *arguments)
+    else:
+        output = call(name, input.unsqueeze(0), size, *arguments).squeeze(0)
+    return output
 
 
 # ------------------------------------------------------------------------------ calls and gradients
@@ -192,16 +215,8 @@ def _differentiable(input: Tensor) -> bool:
 
 
 def call(name: str, input: Tensor, *arguments: Any) -> Any:
-    """Call an operator in the cheapest way that keeps its gradient.
-
-    The gradient of a registered operator costs several microseconds even where none is wanted.
-    """
-    if torch.compiler.is_compiling():
-        return OPERATORS[name](input, *arguments)
-    if _differentiable(input):
-        return FUNCTIONS[name].apply(input, *arguments)
-    with torch._C._AutoDispatchBelowAutograd():
-        return OPERATORS[name](input, *arguments)
+    """Call the operator of that name."""
+    return native.call(OPERATORS[name], FUNCTIONS[name], input, *arguments)
 
 
 Keep = Callable[[Any, tuple[Any, ...], Any], None]

@@ -91,9 +91,10 @@ inline Windows windows(const Triple& fine, const Triple& coarse, int64_t axes, c
   for (int a = 0; a < 3; ++a) {
     STD_TORCH_CHECK(k[a] >= 1 && s[a] >= 1 && d[a] >= 1 && p[a] >= 0,
                     "kernel, stride and dilation must be at least 1 and padding at least 0");
-    STD_TORCH_CHECK(fine[a] >= 0 && coarse[a] >= 0, "sizes must be at least 0");
-    for (int64_t number : {k[a], s[a], d[a], p[a], fine[a], coarse[a], d[a] * (k[a] - 1)})
+    STD_TORCH_CHECK(fine[a] >= 1 && coarse[a] >= 1, "sizes must be at least 1");
+    for (int64_t number : {k[a], s[a], d[a], p[a], fine[a], coarse[a]})
       STD_TORCH_CHECK(number < limit, "sizes and arguments must be below 2**31, got ", number);
+    STD_TORCH_CHECK(d[a] * (k[a] - 1) < limit, "a window must be smaller than 2**31");
     made.axis[a] = {fine[a], coarse[a], k[a], s[a], d[a], p[a]};
   }
   checked_product({k[0], k[1], k[2]});
