@@ -19,6 +19,7 @@ from typing import Any
 
 import torch
 from torch.autograd import Function, forward_ad
+from torch.overrides import has_torch_function_unary
 
 from ..memory import is_out_of_memory
 
@@ -61,6 +62,8 @@ def unavailable(*tensors: torch.Tensor | None) -> str | None:
         return f"no kernels are loaded: {status.reason}"
     if torch.onnx.is_in_onnx_export():
         return "the graph is for ONNX, which has operators of its own"
+    if torch._C._len_torch_dispatch_stack() and not torch.compiler.is_compiling():
+        return "the calls are watched, by something that knows torch's operators"
     if torch._C._functorch.maybe_current_level() is not None:
         return "a transform of torch.func is active"
     if forward_ad._current_level >= 0:
@@ -68,6 +71,8 @@ def unavailable(*tensors: torch.Tensor | None) -> str | None:
     for tensor in tensors:
         if tensor is None:
             continue
+        if has_torch_function_unary(tensor):
+            return f"a {type(tensor).__name__} computes in its own way"
         if tensor.device.type != "cpu":
             return f"the device is {tensor.device.type}"
         if tensor.dtype not in DTYPES:

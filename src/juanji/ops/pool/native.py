@@ -216,7 +216,7 @@ def _differentiable(input: Tensor) -> bool:
 
 def call(name: str, input: Tensor, *arguments: Any) -> Any:
     """Call the operator of that name."""
-    return native.call(OPERATORS[name], FUNCTIONS[name], input, *arguments)
+    return native.call(OPERATORS[name], FUNCTIONS.get(name, Function), input, *arguments)
 
 
 Keep = Callable[[Any, tuple[Any, ...], Any], None]

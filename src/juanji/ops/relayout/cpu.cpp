@@ -38,14 +38,13 @@ void relayout_of(S* to, const S* from, int64_t batch, int64_t rows, int64_t colu
 Tensor relayout(const Tensor& input, bool innermost) {
   const int64_t axes = spatial_axes("input", input);
   const View x = view("input", input);
+  bool dense = (x.channels == 1 || x.channel_stride == (innermost ? x.cells() : 1)) &&
+               (x.batch == 1 || x.batch_stride == x.channels * x.cells());
   int64_t step = innermost ? 1 : x.channels;
   for (int axis = 2; axis >= 0; step *= x.size[axis--])
-    STD_TORCH_CHECK(x.size[axis] == 1 || x.stride[axis] == step, "input must be dense, its ",
-                    innermost ? "channels outermost" : "channels innermost");
-  STD_TORCH_CHECK((x.channels == 1 || x.channel_stride == (innermost ? x.cells() : 1)) &&
-                      (x.batch == 1 || x.batch_stride == x.channels * x.cells()),
-                  "input must be dense, its ",
-                  innermost ? "channels outermost" : "channels innermost");
+    dense &= x.size[axis] == 1 || x.stride[axis] == step;
+  STD_TORCH_CHECK(dense || x.elements() == 0, "input must be dense, its channels ",
+                  innermost ? "outermost" : "innermost");
   Tensor output = empty(x.batch, x.channels, x.size, axes, input.scalar_type(), innermost);
   for_storage(input.scalar_type(), [&](auto kind) {
     using S = decltype(kind);
