@@ -13,6 +13,7 @@ import importlib.util
 import os
 import platform
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,21 +63,29 @@ def unavailable(*tensors: torch.Tensor | None) -> str | None:
         return f"no kernels are loaded: {status.reason}"
     if torch.onnx.is_in_onnx_export():
         return "the graph is for ONNX, which has operators of its own"
-    if torch._C._len_torch_dispatch_stack() and not torch.compiler.is_compiling():
-        return "the calls are watched, by something that knows torch's operators"
     if torch._C._functorch.maybe_current_level() is not None:
         return "a transform of torch.func is active"
     if forward_ad._current_level >= 0:
         return "forward-mode differentiation is active"
+    if not torch.compiler.is_compiling() and (reason := _observed(tensors)):
+        return reason
     for tensor in tensors:
         if tensor is None:
             continue
-        if has_torch_function_unary(tensor):
-            return f"a {type(tensor).__name__} computes in its own way"
         if tensor.device.type != "cpu":
             return f"the device is {tensor.device.type}"
         if tensor.dtype not in DTYPES:
             return f"the dtype is {tensor.dtype}"
+    return None
+
+
+def _observed(tensors: Sequence[torch.Tensor | None]) -> str | None:
+    """Say who else has a hand in a call: modes and tensors that know torch's operators."""
+    if torch._C._len_torch_dispatch_stack():
+        return "the calls are watched, by something that knows torch's operators"
+    for tensor in tensors:
+        if tensor is not None and has_torch_function_unary(tensor):
+            return f"a {type(tensor).__name__} computes in its own way"
     return None
 
 
