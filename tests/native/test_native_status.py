@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 
@@ -12,7 +13,14 @@ import torch
 import juanji
 from juanji import functional as F
 
+off = os.environ.get("JUANJI_NATIVE") == "0"
+pytestmark = pytest.mark.skipif(off, reason="the kernels are switched off")
 DEPTHWISE = (torch.randn(2, 8, 9, 7), torch.randn(8, 1, 3, 3), None, 1, 1, 1, 8)
+
+
+@pytest.mark.skipif(shutil.which("c++") is None, reason="no C++ compiler")
+def test_kernels_are_there_where_there_is_a_compiler() -> None:
+    assert juanji.native_status().isa is not None, juanji.native_status()
 
 
 def test_a_native_call_says_so() -> None:
