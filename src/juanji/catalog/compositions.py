@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .. import functional as F
 from ..compositions import reference
+from ..ops.shuffle import reference as shuffle_reference
 from .record import THREADS, Case, Limit, Operator, maps, weight
 
 SPATIALLY_SEPARABLE = Operator(
@@ -236,7 +237,7 @@ CHANNEL_SHUFFLE = Operator(
     formula="channel g · C/groups + i goes to i · groups + g",
     cost="0",
     source="Zhang et al., ShuffleNet, 2017, arXiv:1707.01083",
-    reference=reference.channel_shuffle,
+    reference=shuffle_reference.channel_shuffle,
     linear=(("input",),),
     limits={"unbatched": CHANNELS_ARE_SECOND},
     cases=(

@@ -16,11 +16,6 @@ from ..ops.conv import reference
 from ..spec import Padding, Size
 
 
-def channel_shuffle(input: Tensor, groups: int) -> Tensor:
-    """Channel g * C / groups + i goes to i * groups + g."""
-    return input[:, dealt(input.shape[1], groups)]
-
-
 def dealt(channels: int, groups: int) -> list[int]:
     """Return, for each channel behind a shuffle, where it stood before."""
     before = [0] * channels

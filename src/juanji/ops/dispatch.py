@@ -15,17 +15,21 @@ import torch
 __all__ = ["Candidate", "dispatch", "why"]
 
 
+def _nothing(*_: object) -> None:
+    """Decline nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """One way to compute an operator.
 
     `declines` gets the arguments of `run` and returns None, or the reason why `run` must not be
-    called with them.
+    called with them; if not given, it serves everything.
     """
 
     name: str
     run: Callable[..., Any]
-    declines: Callable[..., str | None]
+    declines: Callable[..., str | None] = _nothing
 
 
 class Decisions(str):

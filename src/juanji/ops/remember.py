@@ -30,7 +30,7 @@ def _recall(function: Callable[..., Result], *args: Any, **kwargs: Any) -> Resul
 
 def _is_plain(value: Any) -> bool:
     """Whether equal values mean the same: in tuples, 1.0 and True would be taken for 1."""
-    if type(value) is not tuple:
+    if type(value) not in (tuple, torch.Size):
         return type(value) in _ATOMS
     return all(type(item) is int or (type(item) is tuple and _is_plain(item)) for item in value)
 

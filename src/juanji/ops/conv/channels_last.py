@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ...bind import Bound
 from ...spec import Conv
-from ..native import unavailable
+from ..native import unavailable, wants_gradient
 from ..relayout import relayout
 from . import composed
 
@@ -33,8 +33,7 @@ def declines(input: Tensor, weight: Tensor, bias: Tensor | None, bound: Bound) -
         return "only batches of two or three dimensions have a channels-last layout"
     if not input.is_contiguous():
         return "the input is not contiguous"
-    tensors = (input, weight, bias)
-    if torch.is_grad_enabled() and any(x is not None and x.requires_grad for x in tensors):
+    if wants_gradient(input, weight, bias):
         return "a gradient is wanted, which torch computes as fast in either layout"
     taps = cells = 1
     for axis in bound.axes:

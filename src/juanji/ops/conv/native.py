@@ -6,8 +6,7 @@ each is made of the other two. So there are three operators, and derivatives of 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,9 +15,7 @@ from torch.autograd import Function
 from ...bind import Axis, Bound
 from ...spec import Conv
 from .. import layout
-from ..native import call, native_status, unavailable
-
-Ints: TypeAlias = Sequence[int]
+from ..native import call, native_status, register, unavailable, wants_gradient
 
 MOST_CHANNELS = 16  # per group; with more, torch is at the limit
 LARGE = 200_000  # elements of the output, from which on torch's overhead does not count
@@ -75,8 +72,7 @@ def _is_torchs_best(input: Tensor, weight: Tensor, bound: Bound) -> bool:
         return False
     if input.shape[0] * spec.out_channels * axes[0].coarse * axes[1].coarse < LARGE:
         return False
-    wants_gradient = torch.is_grad_enabled() and (input.requires_grad or weight.requires_grad)
-    return axes[0].dilation == axes[1].dilation == 1 or not wants_gradient
+    return axes[0].dilation == axes[1].dilation == 1 or not wants_gradient(input, weight)
 
 
 def convolve(input: Tensor, weight: Tensor, bias: Tensor | None, bound: Bound) -> Tensor:
@@ -238,18 +234,7 @@ def _weight_gradient_fake(gradient, input, kernel_size, stride, padding, dilatio
     return layout.empty(gradient, shape, innermost=False)
 
 
-def _register() -> None:
-    """Give the operators of the loaded library their shapes and gradients."""
-    for name, function, fake in (
-        ("conv", Convolve, _conv_fake),
-        ("conv_input_gradient", InputGradient, _input_gradient_fake),
-        ("conv_weight_gradient", WeightGradient, _weight_gradient_fake),
-    ):
-        torch.library.register_fake(f"juanji::{name}", fake)
-        torch.library.register_autograd(
-            f"juanji::{name}", function.backward, setup_context=function.setup_context
-        )
-
-
 if native_status().isa is not None:
-    _register()
+    register("conv", Convolve, _conv_fake)
+    register("conv_input_gradient", InputGradient, _input_gradient_fake)
+    register("conv_weight_gradient", WeightGradient, _weight_gradient_fake)

@@ -9,19 +9,14 @@ from .. import check
 from ..dispatch import Candidate, dispatch
 from . import channels_last, composed, native
 
-
-def _serves(*_: object) -> None:
-    """Decline nothing."""
-
-
 CONVOLVE = (
     Candidate("native", native.convolve, native.declines),
     Candidate("torch, channels last", channels_last.convolve, channels_last.declines),
-    Candidate("torch", composed.convolve, _serves),
+    Candidate("torch", composed.convolve),
 )
 CONVOLVE_TRANSPOSED = (
     Candidate("native", native.convolve_transposed, native.declines),
-    Candidate("torch", composed.convolve_transposed, _serves),
+    Candidate("torch", composed.convolve_transposed),
 )
 
 

@@ -13,7 +13,7 @@ import importlib.util
 import os
 import platform
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -89,6 +89,23 @@ def _observed(tensors: Sequence[torch.Tensor | None]) -> str | None:
     return None
 
 
+def wants_gradient(*arguments: Any) -> bool:
+    """Whether a gradient is recorded, and one of the tensors among the arguments takes part."""
+    return torch.is_grad_enabled() and any(
+        isinstance(x, torch.Tensor) and x.requires_grad for x in arguments
+    )
+
+
+def register(name: str, function: type[Function], fake: Callable[..., Any]) -> None:
+    """Give an operator of the loaded library its shapes, and that gradient in graphs."""
+    torch.library.register_fake(f"juanji::{name}", fake)
+    torch.library.register_autograd(
+        f"juanji::{name}",
+        function.backward,
+        setup_context=function.setup_context,
+    )
+
+
 def call(operator: Any, function: type[Function], *arguments: Any) -> Any:
     """Call a registered operator in the cheapest way that keeps its gradient, that of `function`.
 
@@ -100,9 +117,7 @@ def call(operator: Any, function: type[Function], *arguments: Any) -> Any:
     if torch.compiler.is_compiling():
         return operator(*arguments)
     try:
-        if torch.is_grad_enabled() and any(
-            isinstance(x, torch.Tensor) and x.requires_grad for x in arguments
-        ):
+        if wants_gradient(*arguments):
             return function.apply(*arguments)
         with torch._C._AutoDispatchBelowAutograd():
             return operator(*arguments)

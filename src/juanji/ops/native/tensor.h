@@ -81,25 +81,35 @@ inline bool channels_innermost(const Tensor& tensor) {
   return tensor.stride(1) == 1 && tensor.stride(tensor.dim() - 1) > 1;
 }
 
-// A new tensor of shape (N, C, *size) with the channels innermost or outermost, not initialized.
+// A new tensor of a shape (N, C, *) with the channels innermost or outermost, not initialized.
+inline Tensor empty(const Ints& shape, ScalarType dtype, bool innermost) {
+  const int64_t axes = int64_t(shape.size());
+  Ints strides(axes);
+  int64_t step = 1;
+  auto lay = [&](int64_t axis) {
+    strides[axis] = step;
+    step = checked_product({step, shape[axis] > 1 ? shape[axis] : 1});
+  };
+  if (innermost) lay(1);
+  for (int64_t axis = axes - 1; axis >= 2; --axis) lay(axis);
+  if (!innermost) lay(1);
+  lay(0);
+  AtenTensorHandle handle;
+  const auto failed = aoti_torch_empty_strided(
+      axes, shape.data(), strides.data(),
+      torch::stable::detail::to<int32_t>(torch::stable::detail::from(dtype)),
+      aoti_torch_device_type_cpu(), 0, &handle);
+  STD_TORCH_CHECK(!failed, "not enough memory for an output of ", step, " elements");
+  return Tensor(handle);
+}
+
+// The same with the last `axes` sizes of three.
 inline Tensor empty(int64_t batch, int64_t channels, const Triple& size, int64_t axes,
                     ScalarType dtype, bool innermost) {
   checked_product({batch, channels, size[0], size[1], size[2], 8});
-  Ints shape{batch, channels}, strides(2 + axes);
+  Ints shape{batch, channels};
   shape.insert(shape.end(), size.end() - axes, size.end());
-  int64_t step = 1;
-  if (innermost) strides[1] = step, step *= channels > 1 ? channels : 1;
-  for (int64_t axis = axes + 1; axis >= 2; --axis)
-    strides[axis] = step, step *= shape[axis] > 1 ? shape[axis] : 1;
-  if (!innermost) strides[1] = step, step *= channels > 1 ? channels : 1;
-  strides[0] = step;
-  AtenTensorHandle handle;
-  const auto failed = aoti_torch_empty_strided(
-      2 + axes, shape.data(), strides.data(),
-      torch::stable::detail::to<int32_t>(torch::stable::detail::from(dtype)),
-      aoti_torch_device_type_cpu(), 0, &handle);
-  STD_TORCH_CHECK(!failed, "not enough memory for an output of ", step * batch, " elements");
-  return Tensor(handle);
+  return empty(shape, dtype, innermost);
 }
 
 // Calls `kernel(S{})` for the storage type of a dtype.

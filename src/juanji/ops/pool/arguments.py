@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import prod
@@ -13,6 +12,7 @@ from torch._subclasses.fake_tensor import is_fake
 
 from ...bind import Axis, Bound, bind, bind_transposed, bind_window, extent, resolve_padding
 from ...spec import Padding, Pool, Size, Window, per_axis, windows
+from ..remember import remembered
 
 
 def bind_pool(
@@ -28,10 +28,8 @@ def bind_pool(
     What was bound once is remembered, if it is given in plain numbers.
     """
     _require_floating(input)
-    arguments = (tuple(input.shape), kernel_size, stride, padding, dilation, ceil_mode)
-    if torch.compiler.is_compiling() or not _plain(arguments):
-        return _bind_pool(*arguments)
-    return _remembered_pool(*arguments)
+    shape = tuple(input.shape)
+    return remembered(_bind_pool, shape, kernel_size, stride, padding, dilation, ceil_mode)
 
 
 def _bind_pool(
@@ -49,9 +47,6 @@ def _bind_pool(
     return bound
 
 
-_remembered_pool = functools.lru_cache(maxsize=1024, typed=True)(_bind_pool)
-
-
 def bind_unpool(
     input: Tensor,
     kernel_size: Size,
@@ -66,10 +61,7 @@ def bind_unpool(
     """
     _require_floating(input)
     shape = tuple(input.shape)
-    arguments = (shape, kernel_size, stride, padding, output_size)
-    if torch.compiler.is_compiling() or not _plain(arguments):
-        return _bind_unpool(*arguments)
-    return _remembered_unpool(*arguments)
+    return remembered(_bind_unpool, shape, kernel_size, stride, padding, output_size)
 
 
 def _bind_unpool(
@@ -95,25 +87,6 @@ def _bind_unpool(
     for window, axis in zip(wanted, axes, strict=True):
         _check_padding(window, axis)
     return Bound(Pool(wanted), axes)
-
-
-_remembered_unpool = functools.lru_cache(maxsize=1024, typed=True)(_bind_unpool)
-
-
-def _plain(arguments: tuple[object, ...]) -> bool:
-    """Whether they can be remembered: 2, 2.0 and True are equal, but not the same."""
-    for argument in arguments:
-        kind = type(argument)
-        if kind is tuple or kind is torch.Size:
-            for item in argument:  # type: ignore[attr-defined]
-                if type(item) is not int:
-                    return False
-        elif kind not in _ATOMS:
-            return False
-    return True
-
-
-_ATOMS = frozenset((int, str, bool, type(None)))
 
 
 def _require_floating(input: Tensor) -> None:

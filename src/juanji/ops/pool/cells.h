@@ -51,7 +51,7 @@ void cells(const Job& job, const Make& make) {
   Triple size = job.windows.size(job.adjoint);
   int64_t chunks = (size[2] + chunk - 1) / chunk;
   int64_t cost = source.channels * std::min(size[2], chunk) * (job.adjoint ? 1 : 4);
-  parallel_tasks(source.batch * size[0] * size[1] * chunks, cost, [&](int64_t begin, int64_t end) {
+  parallel(source.batch * size[0] * size[1] * chunks, [&](int64_t begin, int64_t end) {
     auto each = make();
     std::vector<Source> found[2], columns, one;
     std::vector<double> divisors, own;  // of the columns' sources and of the columns
@@ -96,7 +96,7 @@ void cells(const Job& job, const Make& make) {
         each(Place{n, d, h, w0 + w, by * own[w]}, taps);
       }
     }
-  });
+  }, cost);
 }
 
 }  // namespace

@@ -25,14 +25,5 @@ struct Job {
   }
 };
 
-// Tasks of about `cost` elements each, several to a thread's turn.
-template <class Work>
-inline void parallel_tasks(int64_t tasks, int64_t cost, const Work& work) {
-  int64_t together = std::max(int64_t(32768) / std::max(cost, int64_t(1)), int64_t(1));
-  parallel((tasks + together - 1) / together, [&](int64_t begin, int64_t end) {
-    work(begin * together, std::min(end * together, tasks));
-  });
-}
-
 }  // namespace
 }  // namespace juanji

@@ -18,7 +18,7 @@ from torch.autograd import Function
 
 from ...bind import Axis, Bound
 from .. import layout, native
-from ..native import native_status, unavailable
+from ..native import native_status, unavailable, wants_gradient
 from .arguments import check_indices, check_weights
 
 ROOM = 1 << 15  # elements of the buffer in planes.h
@@ -38,7 +38,7 @@ def declines_taps(input: Tensor, bound: Bound, *_: object) -> str | None:
 
 def declines_maximum(input: Tensor, bound: Bound) -> str | None:
     """As `declines`; taps are recorded for the gradient alone."""
-    return declines_taps(input, bound) if _differentiable(input) else declines(input, bound)
+    return declines_taps(input, bound) if wants_gradient(input) else declines(input, bound)
 
 
 def declines_indices(input: Tensor, indices: Tensor, bound: Bound) -> str | None:
@@ -106,7 +106,7 @@ def _too_large(axes: Sequence[Axis]) -> str | None:
 def max_pool(input: Tensor, bound: Bound) -> Tensor:
     """Take the maximum of every window."""
     numbers = _numbers(bound)
-    if _differentiable(input):
+    if wants_gradient(input):
         return _pooled("max_pool_with_taps", input, numbers, numbers.window)[0]
     return _batched("max_pool", input, numbers.coarse, *numbers.window)
 
@@ -210,10 +210,6 @@ OPERATORS: dict[str, Any] = {}
 FUNCTIONS: dict[str, Any] = {}  # of torch.autograd, for those that have a gradient
 
 
-def _differentiable(input: Tensor) -> bool:
-    return torch.is_grad_enabled() and input.requires_grad
-
-
 def call(name: str, input: Tensor, *arguments: Any) -> Any:
     """Call the operator of that name."""
     return native.call(OPERATORS[name], FUNCTIONS.get(name, Function), input, *arguments)
@@ -237,8 +233,7 @@ def _register(name: str, fake: Callable[..., Any], keep: Keep, gradient: Gradien
 
     members = {"forward": forward, "setup_context": keep, "backward": backward}
     FUNCTIONS[name] = type(name, (Function,), {k: staticmethod(v) for k, v in members.items()})
-    torch.library.register_fake(f"juanji::{name}", fake)
-    torch.library.register_autograd(f"juanji::{name}", backward, setup_context=keep)
+    native.register(name, FUNCTIONS[name], fake)
 
 
 def _keep_input(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:

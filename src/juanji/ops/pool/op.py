@@ -11,14 +11,10 @@ from . import composed, native
 from .arguments import check_weights
 
 
-def _never(*arguments: object) -> None:
-    """Decline nothing."""
-
-
 def _candidates(name: str, declines: str) -> tuple[Candidate, ...]:
     return (
         Candidate("native", getattr(native, name), getattr(native, declines)),
-        Candidate("torch", getattr(composed, name), _never),
+        Candidate("torch", getattr(composed, name)),
     )
 
 

@@ -345,7 +345,7 @@ void planes(const Job& job, Compute<S> padding, const Make& make) {
   int64_t depth = job.adjoint ? first_axis.fine : first_axis.coarse;
   int64_t slices = job.source.batch * job.source.channels * depth;
   int64_t cost = blocks.rows.chunk * blocks.columns.chunk * 4;
-  parallel_tasks(slices * blocks.count(), cost, [&](int64_t begin, int64_t end) {
+  parallel(slices * blocks.count(), [&](int64_t begin, int64_t end) {
     PlaneBuffer<S> buffer(job, blocks);
     auto operation = make(buffer.target_phase);
     Block<A>& block = buffer.block;
@@ -377,7 +377,7 @@ void planes(const Job& job, Compute<S> padding, const Make& make) {
       if (job.adjoint) buffer.write_adjoint();
       else buffer.write_forward();
     }
-  });
+  }, cost);
 }
 
 }  // namespace

@@ -30,7 +30,7 @@ void write_pairs(const Job& job, const Pair& pair) {
   const int64_t pairs = axis[2].coarse;
   int64_t groups = (axis[1].fine + axis[1].stride - 1) / axis[1].stride;  // of rows, a window high
   int64_t tasks = target.batch * target.channels * axis[0].fine * groups;
-  parallel_tasks(tasks, axis[1].stride * axis[2].fine, [&](int64_t begin, int64_t end) {
+  parallel(tasks, [&](int64_t begin, int64_t end) {
     int64_t oh = begin % groups, d = begin / groups % axis[0].fine;
     int64_t c = begin / groups / axis[0].fine % target.channels;
     int64_t n = begin / groups / axis[0].fine / target.channels;
@@ -70,7 +70,7 @@ void write_pairs(const Job& job, const Pair& pair) {
       if (++c < target.channels) continue;
       c = 0, ++n;
     }
-  });
+  }, axis[1].stride * axis[2].fine);
 }
 
 // Each value at the cell of its recorded tap.

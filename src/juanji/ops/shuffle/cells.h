@@ -52,35 +52,10 @@ inline Ints dealt(int64_t channels, int64_t groups) {
 
 // A new tensor (N, channels, *spatial) as large as `like` apart from its channels, not initialized.
 inline Tensor empty_with(const Tensor& like, int64_t channels, bool innermost) {
-  int64_t axes = like.dim(), step = 1;
-  Ints shape(axes), strides(axes);
-  auto lay = [&](int64_t axis) {
+  Ints shape(like.dim());
+  for (int64_t axis = 0; axis < like.dim(); ++axis)
     shape[axis] = axis == 1 ? channels : like.size(axis);
-    strides[axis] = step;
-    step = checked_product({step, std::max<int64_t>(shape[axis], 1)});
-  };
-  if (innermost) lay(1);
-  for (int64_t axis = axes - 1; axis >= 2; --axis) lay(axis);
-  if (!innermost) lay(1);
-  lay(0);
-  AtenTensorHandle handle;
-  auto error = aoti_torch_empty_strided(
-      axes, shape.data(), strides.data(),
-      torch::stable::detail::to<int32_t>(torch::stable::detail::from(like.scalar_type())),
-      aoti_torch_device_type_cpu(), 0, &handle);
-  STD_TORCH_CHECK(error == AOTI_TORCH_SUCCESS, "not enough memory for an output of ", step,
-                  " elements");
-  return Tensor(handle);
-}
-
-// `work(begin, end)` over parts of 0..units, in tasks of about `bytes_per_task`.
-template <class Work>
-inline void parallel_bytes(int64_t units, int64_t unit_bytes, const Work& work) {
-  constexpr int64_t bytes_per_task = 32768;
-  int64_t each = std::max<int64_t>(1, bytes_per_task / std::max<int64_t>(unit_bytes, 1));
-  parallel((units + each - 1) / each, [&](int64_t begin, int64_t end) {
-    work(begin * each, std::min(end * each, units));
-  });
+  return empty(shape, like.scalar_type(), innermost);
 }
 
 }  // namespace

@@ -26,10 +26,10 @@ void shuffle_rows(const Tensor& input, Tensor& output, int64_t groups) {
   T* to = static_cast<T*>(output.data_ptr());
   Cells cells = cells_of(input, true);
   Row<T> shuffle = row_shuffle<T>(groups, channels / groups);
-  parallel_bytes(cells.count, channels * int64_t(sizeof(T)), [&](int64_t begin, int64_t end) {
+  parallel(cells.count, [&](int64_t begin, int64_t end) {
     for (int64_t cell = begin; cell < end; ++cell)
       shuffle(from + cells[cell], to + cell * channels, groups, channels / groups);
-  });
+  }, channels);
 }
 
 template <class T>
@@ -41,8 +41,7 @@ void shuffle_planes(const Tensor& input, Tensor& output, int64_t groups) {
   Cells cells = cells_of(input, false);
   Ints before = dealt(channels, groups);
   int64_t pieces = (cells.count + piece - 1) / piece;
-  int64_t bytes = std::min(cells.count, piece) * int64_t(sizeof(T));
-  parallel_bytes(input.size(0) * channels * pieces, bytes, [&](int64_t begin, int64_t end) {
+  parallel(input.size(0) * channels * pieces, [&](int64_t begin, int64_t end) {
     for (int64_t unit = begin; unit < end; ++unit) {
       int64_t plane = unit / pieces, first = unit % pieces * piece;
       int64_t count = std::min(piece, cells.count - first);
@@ -54,7 +53,7 @@ void shuffle_planes(const Tensor& input, Tensor& output, int64_t groups) {
       else
         for (int64_t cell = 0; cell < count; ++cell) target[cell] = source[cells[first + cell]];
     }
-  });
+  }, std::min(cells.count, piece));
 }
 
 template <class T>

@@ -17,7 +17,7 @@ from torch.autograd import Function
 from ...bind import Bound
 from ...spec import Conv
 from .. import layout
-from ..native import call, native_status, unavailable
+from ..native import call, native_status, register, unavailable
 
 MOST_CHANNELS = 16384  # of the output: those of a few positions wait in a cache
 
@@ -187,10 +187,7 @@ OPERATORS: dict[str, tuple[Any, type[Function]]] = {}
 def _register(name: str, function: type[Function], fake: Callable[..., Any]) -> None:
     """Give an operator of the loaded library its shapes and its gradient."""
     OPERATORS[name] = getattr(torch.ops.juanji, name).default, function
-    torch.library.register_fake(f"juanji::{name}", fake)
-    torch.library.register_autograd(
-        f"juanji::{name}", function.backward, setup_context=function.setup_context
-    )
+    register(name, function, fake)
 
 
 if native_status().isa is not None:

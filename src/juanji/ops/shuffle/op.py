@@ -11,10 +11,6 @@ from ..dispatch import Candidate, dispatch
 from . import composed, native
 
 
-def _serves(*_: object) -> None:
-    """Decline nothing."""
-
-
 def shuffle(input: Tensor, groups: int, dim: int = 1) -> Tensor:
     """Shuffle dimension 0 or 1."""
     if dim == 0:
@@ -44,9 +40,9 @@ def _one_after_the_other(
 
 SHUFFLE = (
     Candidate("native", native.shuffle, native.shuffle_declines),
-    Candidate("torch", composed.shuffle, _serves),
+    Candidate("torch", composed.shuffle),
 )
 CONVOLVE = (
     Candidate("native", native.convolve, native.declines),
-    Candidate("one after the other", _one_after_the_other, _serves),
+    Candidate("one after the other", _one_after_the_other),
 )
