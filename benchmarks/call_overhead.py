@@ -3,7 +3,8 @@
 python -m benchmarks.call_overhead
 
 Times are the least of many, all calls in turn. `empty operator` is torch's own `aten::empty`,
-called in the same way as ours; a gradient is asked for in the last rows.
+called in the same way as ours. On an empty batch our operator has its arguments read and its output
+made, and nothing to compute; a gradient is asked for in the last rows.
 """
 
 from __future__ import annotations
@@ -28,12 +29,19 @@ def main() -> None:
     empty, ours = torch.ops.aten.empty.memory_format, torch.ops.juanji.conv.default
     below = torch._C._AutoDispatchBelowAutograd
 
+    nothing = x[:0]
+
     def guarded() -> None:
         with below():
             ours(x, weight, *arguments)
 
+    def without_arithmetic() -> None:
+        with below():
+            ours(nothing, weight, *arguments)
+
     calls: dict[str, Callable[[], object]] = {
         "empty operator": lambda: empty([1, 4, 4, 4]),
+        "torch.ops.juanji.conv, on an empty batch": without_arithmetic,
         "torch.ops.juanji.conv, as F.conv calls it": guarded,
         "torch.ops.juanji.conv": lambda: ours(x, weight, *arguments),
         "juanji.functional.conv": lambda: F.conv(x, weight, padding=1, groups=4),

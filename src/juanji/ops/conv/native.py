@@ -10,12 +10,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd import Function
 
 from ...bind import Axis, Bound
 from ...spec import Conv
 from .. import layout
-from ..native import call, native_status, register, unavailable, wants_gradient
+from ..native import Kernel, native_status, unavailable, wants_gradient
 
 MOST_CHANNELS = 16  # per group; with more, torch is at the limit
 LARGE = 200_000  # elements of the output, from which on torch's overhead does not count
@@ -120,106 +119,42 @@ def _window(axes: tuple[Axis, ...]) -> tuple[list[int], list[int], list[int]]:
     )
 
 
-def conv(*arguments: Any) -> Any:
-    """Call the operator of `Convolve`."""
-    return call(torch.ops.juanji.conv.default, Convolve, *arguments)
-
-
-def conv_input_gradient(*arguments: Any) -> Any:
-    """Call the operator of `InputGradient`."""
-    return call(torch.ops.juanji.conv_input_gradient.default, InputGradient, *arguments)
-
-
-def conv_weight_gradient(*arguments: Any) -> Any:
-    """Call the operator of `WeightGradient`."""
-    return call(torch.ops.juanji.conv_weight_gradient.default, WeightGradient, *arguments)
-
-
-class Convolve(Function):
-    """(N, C, *fine), (F, C / groups, *kernel) -> (N, F, *coarse)."""
-
-    @staticmethod
-    def forward(*arguments: Any) -> Any:
-        return torch.ops.juanji.conv(*arguments)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        input, weight, _, _, *ctx.window = inputs
-        ctx.save_for_backward(input, weight)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        input, weight = ctx.saved_tensors
-        wanted = ctx.needs_input_grad
-        to_input = to_weight = to_bias = None
-        if wanted[0]:
-            innermost = layout.channels_innermost(input, input.ndim - 2)
-            to_input = conv_input_gradient(
-                gradient, weight, None, list(input.shape[2:]), *ctx.window, innermost
-            )
-        if wanted[1]:
-            to_weight = conv_weight_gradient(gradient, input, list(weight.shape[2:]), *ctx.window)
-        if wanted[2]:
-            to_bias = gradient.sum((0, *range(2, gradient.ndim)))
-        return to_input, to_weight, to_bias, None, None, None, None, None
-
-
-class InputGradient(Function):
-    """(N, F, *coarse), (F, C / groups, *kernel) -> (N, C, *fine), the adjoint; with a bias too."""
-
-    @staticmethod
-    def forward(*arguments: Any) -> Any:
-        return torch.ops.juanji.conv_input_gradient(*arguments)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        gradient, weight, _, _, *ctx.window, _ = inputs
-        ctx.save_for_backward(gradient, weight)
-
-    @staticmethod
-    def backward(ctx: Any, cotangent: Tensor) -> tuple[Tensor | None, ...]:
-        gradient, weight = ctx.saved_tensors
-        wanted = ctx.needs_input_grad
-        to_gradient = to_weight = to_bias = None
-        if wanted[0]:
-            to_gradient = conv(cotangent, weight, None, list(gradient.shape[2:]), *ctx.window)
-        if wanted[1]:
-            to_weight = conv_weight_gradient(
-                gradient, cotangent, list(weight.shape[2:]), *ctx.window
-            )
-        if wanted[2]:
-            to_bias = cotangent.sum((0, *range(2, cotangent.ndim)))
-        return to_gradient, to_weight, to_bias, None, None, None, None, None, None
-
-
-class WeightGradient(Function):
-    """(N, F, *coarse), (N, C, *fine) -> (F, C / groups, *kernel)."""
-
-    @staticmethod
-    def forward(*arguments: Any) -> Any:
-        return torch.ops.juanji.conv_weight_gradient(*arguments)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        gradient, input, _, *ctx.window = inputs
-        ctx.save_for_backward(gradient, input)
-
-    @staticmethod
-    def backward(ctx: Any, cotangent: Tensor) -> tuple[Tensor | None, ...]:
-        gradient, input = ctx.saved_tensors
-        to_gradient = to_input = None
-        if ctx.needs_input_grad[0]:
-            to_gradient = conv(input, cotangent, None, list(gradient.shape[2:]), *ctx.window)
-        if ctx.needs_input_grad[1]:
-            innermost = layout.channels_innermost(input, input.ndim - 2)
-            size = list(input.shape[2:])
-            to_input = conv_input_gradient(gradient, cotangent, None, size, *ctx.window, innermost)
-        return to_gradient, to_input, None, None, None, None, None
+# Each operator is called as
+#
+#     conv(input, weight, bias, output_size, stride, padding, dilation, groups)
+#     conv_input_gradient(gradient, weight, bias, input_size, stride, padding, dilation, groups,
+#                         innermost)
+#     conv_weight_gradient(gradient, input, kernel_size, stride, padding, dilation, groups)
+#
+# with input (N, C, *fine), weight (F, C / groups, *kernel), gradient (N, F, *coarse). The last two
+# are adjoints of the first in one of its tensors; the second takes a bias, for transposed
+# convolution.
 
 
 def _conv_fake(input, weight, bias, output_size, stride, padding, dilation, groups):  # type: ignore[no-untyped-def]
     innermost = layout.channels_innermost(input, input.ndim - 2)
     return layout.empty(input, (input.shape[0], weight.shape[0], *output_size), innermost)
+
+
+def _conv_keep(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    input, weight, _, _, *ctx.window = inputs
+    ctx.save_for_backward(input, weight)
+
+
+def _conv_gradients(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+    input, weight = ctx.saved_tensors
+    wanted = ctx.needs_input_grad
+    to_input = to_weight = to_bias = None
+    if wanted[0]:
+        innermost = layout.channels_innermost(input, input.ndim - 2)
+        to_input = conv_input_gradient(
+            gradient, weight, None, list(input.shape[2:]), *ctx.window, innermost
+        )
+    if wanted[1]:
+        to_weight = conv_weight_gradient(gradient, input, list(weight.shape[2:]), *ctx.window)
+    if wanted[2]:
+        to_bias = gradient.sum((0, *range(2, gradient.ndim)))
+    return to_input, to_weight, to_bias, None, None, None, None, None
 
 
 def _input_gradient_fake(  # type: ignore[no-untyped-def]
@@ -229,12 +164,57 @@ def _input_gradient_fake(  # type: ignore[no-untyped-def]
     return layout.empty(gradient, shape, innermost)
 
 
+def _input_gradient_keep(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    gradient, weight, _, _, *ctx.window, _ = inputs
+    ctx.save_for_backward(gradient, weight)
+
+
+def _input_gradient_gradients(ctx: Any, cotangent: Tensor) -> tuple[Tensor | None, ...]:
+    gradient, weight = ctx.saved_tensors
+    wanted = ctx.needs_input_grad
+    to_gradient = to_weight = to_bias = None
+    if wanted[0]:
+        to_gradient = conv(cotangent, weight, None, list(gradient.shape[2:]), *ctx.window)
+    if wanted[1]:
+        to_weight = conv_weight_gradient(gradient, cotangent, list(weight.shape[2:]), *ctx.window)
+    if wanted[2]:
+        to_bias = cotangent.sum((0, *range(2, cotangent.ndim)))
+    return to_gradient, to_weight, to_bias, None, None, None, None, None, None
+
+
 def _weight_gradient_fake(gradient, input, kernel_size, stride, padding, dilation, groups):  # type: ignore[no-untyped-def]
     shape = (gradient.shape[1], input.shape[1] // groups, *kernel_size)
     return layout.empty(gradient, shape, innermost=False)
 
 
+def _weight_gradient_keep(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    gradient, input, _, *ctx.window = inputs
+    ctx.save_for_backward(gradient, input)
+
+
+def _weight_gradient_gradients(ctx: Any, cotangent: Tensor) -> tuple[Tensor | None, ...]:
+    gradient, input = ctx.saved_tensors
+    to_gradient = to_input = None
+    if ctx.needs_input_grad[0]:
+        to_gradient = conv(input, cotangent, None, list(gradient.shape[2:]), *ctx.window)
+    if ctx.needs_input_grad[1]:
+        innermost = layout.channels_innermost(input, input.ndim - 2)
+        size = list(input.shape[2:])
+        to_input = conv_input_gradient(gradient, cotangent, None, size, *ctx.window, innermost)
+    return to_gradient, to_input, None, None, None, None, None
+
+
 if native_status().isa is not None:
-    register("conv", Convolve, _conv_fake)
-    register("conv_input_gradient", InputGradient, _input_gradient_fake)
-    register("conv_weight_gradient", WeightGradient, _weight_gradient_fake)
+    conv = Kernel("conv", _conv_fake, _conv_keep, _conv_gradients)
+    conv_input_gradient = Kernel(
+        "conv_input_gradient",
+        _input_gradient_fake,
+        _input_gradient_keep,
+        _input_gradient_gradients,
+    )
+    conv_weight_gradient = Kernel(
+        "conv_weight_gradient",
+        _weight_gradient_fake,
+        _weight_gradient_keep,
+        _weight_gradient_gradients,
+    )

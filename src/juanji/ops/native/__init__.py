@@ -13,16 +13,17 @@ import importlib.util
 import os
 import platform
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch.autograd import Function, forward_ad
+from torch.autograd import forward_ad
 from torch.overrides import has_torch_function_unary
 
-from ..memory import is_out_of_memory
+from .kernel import Kernel, wants_gradient
+
+__all__ = ["Kernel", "Status", "native_status", "runnable", "unavailable", "wants_gradient"]
 
 BUILDS = ("avx512", "avx2", "baseline")  # best first
 DTYPES = (torch.float32, torch.float64, torch.bfloat16)
@@ -87,44 +88,6 @@ def _observed(tensors: Sequence[torch.Tensor | None]) -> str | None:
         if tensor is not None and has_torch_function_unary(tensor):
             return f"a {type(tensor).__name__} computes in its own way"
     return None
-
-
-def wants_gradient(*arguments: Any) -> bool:
-    """Whether a gradient is recorded, and one of the tensors among the arguments takes part."""
-    return torch.is_grad_enabled() and any(
-        isinstance(x, torch.Tensor) and x.requires_grad for x in arguments
-    )
-
-
-def register(name: str, function: type[Function], fake: Callable[..., Any]) -> None:
-    """Give an operator of the loaded library its shapes, and that gradient in graphs."""
-    torch.library.register_fake(f"juanji::{name}", fake)
-    torch.library.register_autograd(
-        f"juanji::{name}",
-        function.backward,
-        setup_context=function.setup_context,
-    )
-
-
-def call(operator: Any, function: type[Function], *arguments: Any) -> Any:
-    """Call a registered operator in the cheapest way that keeps its gradient, that of `function`.
-
-    The gradient of a registered operator costs several microseconds even where none is wanted.
-
-    Raises:
-        MemoryError: there is not enough, in a backward pass too.
-    """
-    if torch.compiler.is_compiling():
-        return operator(*arguments)
-    try:
-        if wants_gradient(*arguments):
-            return function.apply(*arguments)
-        with torch._C._AutoDispatchBelowAutograd():
-            return operator(*arguments)
-    except RuntimeError as error:  # of a forward pass the public function tells, by its name
-        if torch._C._current_graph_task_id() == -1 or not is_out_of_memory(error):
-            raise
-        raise MemoryError(str(error)) from None
 
 
 @functools.cache

@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.autograd import Function
 
 from ...bind import Axis, Bound
-from .. import layout, native
-from ..native import native_status, unavailable, wants_gradient
+from .. import layout
+from ..native import Kernel, native_status, unavailable, wants_gradient
+from ..native.kernel import Gradient, Keep
 from .arguments import check_indices, check_weights
 
 ROOM = 1 << 15  # elements of the buffer in planes.h
@@ -206,34 +206,22 @@ def _batched(name: str, input: Tensor, size: Ints, *arguments: Any) -> Tensor:
 
 # ------------------------------------------------------------------------------ calls and gradients
 
-OPERATORS: dict[str, Any] = {}
-FUNCTIONS: dict[str, Any] = {}  # of torch.autograd, for those that have a gradient
+KERNELS: dict[str, Kernel] = {}
 
 
 def call(name: str, input: Tensor, *arguments: Any) -> Any:
     """Call the operator of that name."""
-    return native.call(OPERATORS[name], FUNCTIONS.get(name, Function), input, *arguments)
-
-
-Keep = Callable[[Any, tuple[Any, ...], Any], None]
-Gradient = Callable[..., Any]
+    return KERNELS[name](input, *arguments)
 
 
 def _register(name: str, fake: Callable[..., Any], keep: Keep, gradient: Gradient) -> None:
-    """Give an operator its fake and its gradient, in graphs and called eagerly."""
-    operator = OPERATORS[name] = getattr(torch.ops.juanji, name).default
+    """Make the kernel of an operator: its first input has a gradient, from its first output."""
+    others = len(getattr(torch.ops.juanji, name).default._schema.arguments) - 1
 
-    def forward(*arguments: Any) -> Any:
-        with torch._C._AutoDispatchBelowAutograd():
-            return operator(*arguments)
+    def gradients(ctx: Any, *grads: Any) -> Any:
+        return gradient(ctx, grads[0]), *(None,) * others
 
-    def backward(ctx: Any, *grads: Any) -> Any:
-        # of the outputs, values come first; of the inputs, they alone have a gradient
-        return gradient(ctx, grads[0]), *(None,) * (len(operator._schema.arguments) - 1)
-
-    members = {"forward": forward, "setup_context": keep, "backward": backward}
-    FUNCTIONS[name] = type(name, (Function,), {k: staticmethod(v) for k, v in members.items()})
-    native.register(name, FUNCTIONS[name], fake)
+    KERNELS[name] = Kernel(name, fake, keep, gradients)
 
 
 def _keep_input(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
@@ -335,9 +323,8 @@ def _register_all() -> None:
         _keep_route,
         lambda ctx, grad: call("max_unpool", grad, *ctx.saved_tensors, ctx.size),
     )
-    OPERATORS["tap_indices"] = torch.ops.juanji.tap_indices.default
-    torch.library.register_fake(
-        "juanji::tap_indices",
+    KERNELS["tap_indices"] = Kernel(
+        "tap_indices",
         lambda taps, *_: _new(
             taps, taps.shape[2:], torch.int64, layout.channels_innermost(taps, taps.ndim - 2)
         ),

@@ -7,17 +7,15 @@ derivatives of any order.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd import Function
 
 from ...bind import Bound
 from ...spec import Conv
 from .. import layout
-from ..native import call, native_status, register, unavailable
+from ..native import Kernel, native_status, unavailable
 
 MOST_CHANNELS = 16384  # of the output: those of a few positions wait in a cache
 
@@ -33,7 +31,7 @@ def shuffle_declines(input: Tensor, groups: int) -> str | None:
 
 def shuffle(input: Tensor, groups: int) -> Tensor:
     """Shuffle dimension 1."""
-    output: Tensor = _call("channel_shuffle", input, groups)
+    output: Tensor = channel_shuffle(input, groups)
     return output
 
 
@@ -68,107 +66,34 @@ def convolve(
         return convolve(input.unsqueeze(0), weight, bias, bound, before, after).squeeze(0)
     assert isinstance(bound.spec, Conv)
     innermost = layout.channels_innermost(input, input.ndim - 2)
-    output: Tensor = _call(
-        "pointwise_conv", input, weight, bias, bound.spec.groups, before, after, False, innermost
+    output: Tensor = pointwise_conv(
+        input, weight, bias, bound.spec.groups, before, after, False, innermost
     )
     return output
 
 
-def _call(name: str, *arguments: Any) -> Any:
-    return call(*OPERATORS[name], *arguments)
-
-
-class Shuffle(Function):
-    """(N, C, *spatial) -> the same, dimension 1 shuffled."""
-
-    @staticmethod
-    def forward(*arguments: Any) -> Any:
-        return _call("channel_shuffle", *arguments)  # without gradient here
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        input, groups = inputs
-        ctx.groups = input.shape[1] // groups if input.shape[1] else 1
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        return _call("channel_shuffle", gradient, ctx.groups), None
-
-
-class Pointwise(Function):
-    """(N, C, *spatial), (F, C / groups, 1, ...) -> (N, F, *spatial), between two shuffles.
-
-    Transposed: (N, F, *spatial), with the same weight -> (N, C, *spatial).
-    """
-
-    @staticmethod
-    def forward(*arguments: Any) -> Any:
-        return _call("pointwise_conv", *arguments)  # without gradient here
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        input, weight, _, ctx.groups, before, after, ctx.transposed, _ = inputs
-        ctx.shuffles = before, after
-        ctx.undone = output.shape[1] // after, input.shape[1] // before
-        ctx.save_for_backward(input, weight)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        input, weight = ctx.saved_tensors
-        wanted = ctx.needs_input_grad
-        to_input = to_weight = to_bias = None
-        if wanted[0]:
-            to_input = _call(
-                "pointwise_conv", gradient, weight, None, ctx.groups, *ctx.undone,
-                not ctx.transposed, layout.channels_innermost(input, input.ndim - 2),
-            )  # fmt: skip
-        if wanted[1] and ctx.transposed:
-            to_weight = _call(
-                "pointwise_conv_weight_gradient", input, gradient, ctx.groups, *ctx.undone
-            )
-        elif wanted[1]:
-            to_weight = _call(
-                "pointwise_conv_weight_gradient", gradient, input, ctx.groups, *ctx.shuffles
-            )
-        if wanted[2]:
-            shuffled = gradient.sum((0, *range(2, gradient.ndim)))
-            to_bias = shuffled.unflatten(0, (ctx.undone[0], -1)).T.flatten()
-        return to_input, to_weight, to_bias, None, None, None, None, None
-
-
-class WeightGradient(Function):
-    """(N, F, *spatial), (N, C, *spatial) -> (F, C / groups, 1, ...)."""
-
-    @staticmethod
-    def forward(*arguments: Any) -> Any:
-        return _call("pointwise_conv_weight_gradient", *arguments)  # without gradient here
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        gradient, input, ctx.groups, before, after = inputs
-        ctx.shuffles = before, after
-        ctx.undone = gradient.shape[1] // after, input.shape[1] // before
-        ctx.save_for_backward(gradient, input)
-
-    @staticmethod
-    def backward(ctx: Any, cotangent: Tensor) -> tuple[Tensor | None, ...]:
-        gradient, input = ctx.saved_tensors
-        to_gradient = to_input = None
-        if ctx.needs_input_grad[0]:
-            to_gradient = _call(
-                "pointwise_conv", input, cotangent, None, ctx.groups, *ctx.shuffles, False,
-                layout.channels_innermost(gradient, gradient.ndim - 2),
-            )  # fmt: skip
-        if ctx.needs_input_grad[1]:
-            to_input = _call(
-                "pointwise_conv", gradient, cotangent, None, ctx.groups, *ctx.undone, True,
-                layout.channels_innermost(input, input.ndim - 2),
-            )  # fmt: skip
-        return to_gradient, to_input, None, None, None
+# Each operator is called as
+#
+#     channel_shuffle(input, groups)
+#     pointwise_conv(input, weight, bias, groups, before, after, transposed, innermost)
+#     pointwise_conv_weight_gradient(gradient, input, groups, before, after)
+#
+# with input (N, C, *spatial), weight (F, C / groups, 1, ...), gradient (N, F, *spatial); `before`
+# and `after` are the groups of the shuffles. Transposed, the second takes the gradient and the same
+# weight, and returns (N, C, *spatial).
 
 
 def _shuffle_fake(input, groups):  # type: ignore[no-untyped-def]
     return layout.empty(input, input.shape, layout.channels_innermost(input, input.ndim - 2))
+
+
+def _shuffle_keep(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    input, groups = inputs
+    ctx.groups = input.shape[1] // groups if input.shape[1] else 1
+
+
+def _shuffle_gradients(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+    return channel_shuffle(gradient, ctx.groups), None
 
 
 def _pointwise_fake(input, weight, bias, groups, before, after, transposed, innermost):  # type: ignore[no-untyped-def]
@@ -176,21 +101,68 @@ def _pointwise_fake(input, weight, bias, groups, before, after, transposed, inne
     return layout.empty(input, (input.shape[0], channels, *input.shape[2:]), innermost)
 
 
+def _pointwise_keep(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    input, weight, _, ctx.groups, before, after, ctx.transposed, _ = inputs
+    ctx.shuffles = before, after
+    ctx.undone = output.shape[1] // after, input.shape[1] // before
+    ctx.save_for_backward(input, weight)
+
+
+def _pointwise_gradients(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+    input, weight = ctx.saved_tensors
+    wanted = ctx.needs_input_grad
+    to_input = to_weight = to_bias = None
+    if wanted[0]:
+        to_input = pointwise_conv(
+            gradient, weight, None, ctx.groups, *ctx.undone, not ctx.transposed,
+            layout.channels_innermost(input, input.ndim - 2),
+        )  # fmt: skip
+    if wanted[1] and ctx.transposed:
+        to_weight = pointwise_conv_weight_gradient(input, gradient, ctx.groups, *ctx.undone)
+    elif wanted[1]:
+        to_weight = pointwise_conv_weight_gradient(gradient, input, ctx.groups, *ctx.shuffles)
+    if wanted[2]:
+        shuffled = gradient.sum((0, *range(2, gradient.ndim)))
+        to_bias = shuffled.unflatten(0, (ctx.undone[0], -1)).T.flatten()
+    return to_input, to_weight, to_bias, None, None, None, None, None
+
+
 def _weight_gradient_fake(gradient, input, groups, before, after):  # type: ignore[no-untyped-def]
     ones = (1,) * (input.ndim - 2)
     return input.new_empty((gradient.shape[1], input.shape[1] // groups, *ones))
 
 
-OPERATORS: dict[str, tuple[Any, type[Function]]] = {}
+def _weight_gradient_keep(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    gradient, input, ctx.groups, before, after = inputs
+    ctx.shuffles = before, after
+    ctx.undone = gradient.shape[1] // after, input.shape[1] // before
+    ctx.save_for_backward(gradient, input)
 
 
-def _register(name: str, function: type[Function], fake: Callable[..., Any]) -> None:
-    """Give an operator of the loaded library its shapes and its gradient."""
-    OPERATORS[name] = getattr(torch.ops.juanji, name).default, function
-    register(name, function, fake)
+def _weight_gradient_gradients(ctx: Any, cotangent: Tensor) -> tuple[Tensor | None, ...]:
+    gradient, input = ctx.saved_tensors
+    to_gradient = to_input = None
+    if ctx.needs_input_grad[0]:
+        to_gradient = pointwise_conv(
+            input, cotangent, None, ctx.groups, *ctx.shuffles, False,
+            layout.channels_innermost(gradient, gradient.ndim - 2),
+        )  # fmt: skip
+    if ctx.needs_input_grad[1]:
+        to_input = pointwise_conv(
+            gradient, cotangent, None, ctx.groups, *ctx.undone, True,
+            layout.channels_innermost(input, input.ndim - 2),
+        )  # fmt: skip
+    return to_gradient, to_input, None, None, None
 
 
 if native_status().isa is not None:
-    _register("channel_shuffle", Shuffle, _shuffle_fake)
-    _register("pointwise_conv", Pointwise, _pointwise_fake)
-    _register("pointwise_conv_weight_gradient", WeightGradient, _weight_gradient_fake)
+    channel_shuffle = Kernel("channel_shuffle", _shuffle_fake, _shuffle_keep, _shuffle_gradients)
+    pointwise_conv = Kernel(
+        "pointwise_conv", _pointwise_fake, _pointwise_keep, _pointwise_gradients
+    )
+    pointwise_conv_weight_gradient = Kernel(
+        "pointwise_conv_weight_gradient",
+        _weight_gradient_fake,
+        _weight_gradient_keep,
+        _weight_gradient_gradients,
+    )

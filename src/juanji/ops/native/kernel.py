@@ -1,0 +1,75 @@
+"""An operator of the loaded library, with its shapes and its gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import torch
+from torch.autograd import Function
+
+from ..memory import is_out_of_memory
+
+# Puts into the context what the gradient needs of the inputs and the output.
+Keep: TypeAlias = Callable[[Any, tuple[Any, ...], Any], None]
+# The context and the gradients of the outputs -> those of the inputs.
+Gradient: TypeAlias = Callable[..., Any]
+
+
+class Kernel:
+    """An operator that is called in the cheapest way that keeps its gradient.
+
+    `fake` tells graphs the shape of the output. Where a gradient is recorded, torch's dispatcher
+    would come back to Python for it, and so would a Function that has `setup_context`: each costs
+    as much as a small convolution, so that eager calls take a Function of torch's older form.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        fake: Callable[..., Any],
+        keep: Keep | None = None,
+        gradient: Gradient | None = None,
+    ) -> None:
+        self.operator = getattr(torch.ops.juanji, name).default
+        self.function: type[Function] | None = None
+        torch.library.register_fake(f"juanji::{name}", fake)
+        if keep is not None and gradient is not None:
+            torch.library.register_autograd(f"juanji::{name}", gradient, setup_context=keep)
+            self.function = _function(name, self.operator, keep, gradient)
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Call the operator.
+
+        Raises:
+            MemoryError: there is not enough, in a backward pass too.
+        """
+        if torch.compiler.is_compiling():
+            return self.operator(*arguments)
+        try:
+            if self.function is not None and wants_gradient(*arguments):
+                return self.function.apply(*arguments)
+            with torch._C._AutoDispatchBelowAutograd():
+                return self.operator(*arguments)
+        except RuntimeError as error:  # of a forward pass the public function tells, by its name
+            if torch._C._current_graph_task_id() == -1 or not is_out_of_memory(error):
+                raise
+            raise MemoryError(str(error)) from None
+
+
+def _function(name: str, operator: Any, keep: Keep, gradient: Gradient) -> type[Function]:
+    def forward(ctx: Any, *inputs: Any) -> Any:
+        with torch._C._AutoDispatchBelowAutograd():
+            output = operator(*inputs)
+        keep(ctx, inputs, output)
+        return output
+
+    members = {"forward": staticmethod(forward), "backward": staticmethod(gradient)}
+    return type(name, (Function,), members)
+
+
+def wants_gradient(*arguments: Any) -> bool:
+    """Whether a gradient is recorded, and one of the tensors among the arguments takes part."""
+    return torch.is_grad_enabled() and any(
+        isinstance(x, torch.Tensor) and x.requires_grad for x in arguments
+    )
