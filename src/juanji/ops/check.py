@@ -39,6 +39,8 @@ def _autocast(a: Tensor, b: Tensor) -> bool:
 
 def autocast(*tensors: Tensor | None) -> tuple[Tensor | None, ...]:
     """Cast to autocast's dtype what torch's own convolutions would: all but double precision."""
+    if not torch._C._is_any_autocast_enabled():
+        return tensors
     kind = next(x.device.type for x in tensors if x is not None)
     if not (torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)):
         return tensors

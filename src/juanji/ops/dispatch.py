@@ -46,16 +46,20 @@ _heard: contextvars.ContextVar[list[str] | None] = contextvars.ContextVar("heard
 
 def dispatch(operator: str, candidates: Sequence[Candidate], *arguments: Any) -> Any:
     """Call the first candidate that does not decline; the last one has to serve everything."""
-    heard = None if torch.compiler.is_compiling() else _heard.get()
-    reasons: list[str] = []
+    reasons: list[tuple[str, str]] = []
     for candidate in candidates:
         reason = candidate.declines(*arguments)
         if reason is None:
-            if heard is not None:
-                heard.append("\n".join([operator, *reasons, f"  {candidate.name}: taken"]))
+            if not torch.compiler.is_compiling() and (heard := _heard.get()) is not None:
+                heard.append(_told(operator, reasons, f"  {candidate.name}: taken"))
             return candidate.run(*arguments)
-        reasons.append(f"  {candidate.name}: declined, {reason}")
-    raise AssertionError(f"no candidate serves {operator}:\n" + "\n".join(reasons))
+        reasons.append((candidate.name, reason))
+    raise AssertionError(_told(f"no candidate serves {operator}:", reasons))
+
+
+def _told(title: str, reasons: Sequence[tuple[str, str]], *last: str) -> str:
+    """Word who declined and why, a line for each."""
+    return "\n".join([title, *(f"  {name}: declined, {why}" for name, why in reasons), *last])
 
 
 def why(operator: Callable[..., Any], *args: Any, **kwargs: Any) -> Decisions:

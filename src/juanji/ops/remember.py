@@ -17,8 +17,11 @@ def remembered(function: Callable[..., Result], *args: Any, **kwargs: Any) -> Re
     What cannot be a key is computed anew: sizes that are symbols, lists, or arguments of a wrong
     type, whose error `function` words.
     """
-    if torch.compiler.is_compiling() or not all(map(_is_plain, (*args, *kwargs.values()))):
+    if torch.compiler.is_compiling():
         return function(*args, **kwargs)
+    for value in (*args, *kwargs.values()):
+        if type(value) not in _ATOMS and not _is_plain(value):
+            return function(*args, **kwargs)
     result: Result = _recall(function, *args, **kwargs)
     return result
 
@@ -29,10 +32,15 @@ def _recall(function: Callable[..., Result], *args: Any, **kwargs: Any) -> Resul
 
 
 def _is_plain(value: Any) -> bool:
-    """Whether equal values mean the same: in tuples, 1.0 and True would be taken for 1."""
-    if type(value) not in (tuple, torch.Size):
-        return type(value) in _ATOMS
-    return all(type(item) is int or (type(item) is tuple and _is_plain(item)) for item in value)
+    """Whether a tuple equals another only if both mean the same: 1.0 and True equal 1."""
+    if type(value) not in _TUPLES:
+        return False
+    types = {*map(type, value)}
+    if types <= _INTEGERS:
+        return True
+    return types <= _TUPLES | _INTEGERS and all(type(x) is int or _is_plain(x) for x in value)
 
 
 _ATOMS = frozenset((int, str, bool, type(None)))
+_TUPLES = frozenset((tuple, torch.Size))
+_INTEGERS = frozenset((int,))

@@ -162,15 +162,16 @@ def _bound(
     input: Tensor, weight: Tensor, bias: Tensor | None, *arguments: Any, **options: Any
 ) -> Bound:
     """Parse the arguments and bind them to the sizes; what was bound before is looked up."""
-    shapes = (tuple(weight.shape), None if bias is None else tuple(bias.shape), tuple(input.shape))
+    shapes = weight.shape, None if bias is None else bias.shape, input.shape
     return remembered(_bind_shapes, *shapes, *arguments, **options)
 
 
 def _bind_shapes(
     weight: Shape, bias: Shape | None, input: Shape, *arguments: Any, **options: Any
 ) -> Bound:
-    spec = spec_of_shapes(weight, bias, *arguments, **options)
-    return bind(spec, check.spatial_size(input, len(spec.windows), spec.in_channels))
+    of_bias = None if bias is None else tuple(bias)
+    spec = spec_of_shapes(tuple(weight), of_bias, *arguments, **options)
+    return bind(spec, check.spatial_size(tuple(input), len(spec.windows), spec.in_channels))
 
 
 def conv_spec(weight: Tensor, bias: Tensor | None, *arguments: Any, **options: Any) -> Conv:

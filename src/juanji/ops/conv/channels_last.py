@@ -25,16 +25,10 @@ def declines(input: Tensor, weight: Tensor, bias: Tensor | None, bound: Bound) -
     """Say why the detour is not taken, or None if it is."""
     spec = bound.spec
     assert isinstance(spec, Conv)
-    if (reason := unavailable(input, weight, bias)) is not None:
-        return reason
     if torch.compiler.is_compiling():
         return "the compiler chooses layouts itself"
     if len(bound.axes) < 2 or input.ndim != weight.ndim:
         return "only batches of two or three dimensions have a channels-last layout"
-    if not input.is_contiguous():
-        return "the input is not contiguous"
-    if wants_gradient(input, weight, bias):
-        return "a gradient is wanted, which torch computes as fast in either layout"
     taps = cells = 1
     for axis in bound.axes:
         taps *= axis.kernel
@@ -46,9 +40,13 @@ def declines(input: Tensor, weight: Tensor, bias: Tensor | None, bound: Bound) -
         )
     if spec.in_channels // spec.groups < LEAST_CHANNELS:
         return f"{spec.in_channels // spec.groups} channels per group (from {LEAST_CHANNELS} on)"
+    if not input.is_contiguous():
+        return "the input is not contiguous"
+    if wants_gradient(input, weight, bias):
+        return "a gradient is wanted, which torch computes as fast in either layout"
     if input.numel() == 0 or weight.numel() == 0:
         return "there is nothing to convert"
-    return None
+    return unavailable(input, weight, bias)
 
 
 def convolve(input: Tensor, weight: Tensor, bias: Tensor | None, bound: Bound) -> Tensor:

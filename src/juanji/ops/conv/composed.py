@@ -35,9 +35,8 @@ def convolve(input: Tensor, weight: Tensor, bias: Tensor | None, bound: Bound) -
         return _only_bias(input, weight, bias, bound)
     if spec.flip:
         weight = weight.flip(tuple(range(2, weight.ndim)))
-    excess = _excess(axes)
-    if any(excess):
-        input = torch_functional.pad(input, excess)
+    if any(axis.pad_low != axis.pad_high for axis in axes):
+        input = torch_functional.pad(input, _excess(axes))
     output = _supported(CONVOLVE, len(axes))(
         input,
         weight,
@@ -66,9 +65,8 @@ def convolve_transposed(input: Tensor, weight: Tensor, bias: Tensor | None, boun
         spec.groups,
         [axis.dilation for axis in axes],
     )
-    excess = _excess(axes)
-    if any(excess):
-        output = torch_functional.pad(output, [-cells for cells in excess])
+    if any(axis.pad_low != axis.pad_high for axis in axes):
+        output = torch_functional.pad(output, [-cells for cells in _excess(axes)])
     return _follow(output, input, len(axes))
 
 

@@ -27,15 +27,15 @@ def declines(input: Tensor, weight: Tensor, bias: Tensor | None, bound: Bound) -
     """Say why the kernels do not take this convolution, or None if they do."""
     spec, axes = bound.spec, bound.axes
     assert isinstance(spec, Conv)
+    channels = max(spec.in_channels, spec.out_channels) // spec.groups
+    if spec.groups == 1 and channels > 1:  # first, so that what is torch's stays cheap
+        return "the convolution is dense"
     if (reason := unavailable(input, weight, bias)) is not None:
         return reason
     if not 1 <= len(axes) <= 3:
         return f"{len(axes)} spatial axes (it takes 1 to 3)"
-    channels = max(spec.in_channels, spec.out_channels) // spec.groups
     if 0 in (spec.in_channels, spec.out_channels):
         return "there are no channels"
-    if spec.groups == 1 and channels > 1:
-        return "the convolution is dense"
     if channels > MOST_CHANNELS:
         return f"{channels} channels per group (it takes up to {MOST_CHANNELS})"
     if _is_torchs_best(input, weight, bound):
