@@ -124,6 +124,19 @@ def test_verdicts_name_the_worst_cell() -> None:
     assert (single["met"], single["worst"], single["cells"]) == (True, 5.0, 1)
 
 
+def test_a_bar_is_beyond_the_limit_where_the_peer_is_too_near_to_it() -> None:
+    def cells_beyond(ratio: float, part: float) -> int:
+        given = row(ratio) | {"limit": {"part": part}}
+        every, *_ = verdicts([(Cell(case, "forward", "contiguous"), given)])
+        found: int = every["cells beyond"]
+        return found
+
+    case = Case("dense", "small", (1, 64, 56, 56), kernel=3)
+    assert cells_beyond(ratio=0.9, part=0.95) == 1  # at the limit it would be 0.9 / 0.95
+    assert cells_beyond(ratio=0.9, part=0.5) == 0
+    assert cells_beyond(ratio=1.1, part=1.2) == 0  # met, out of a cache
+
+
 def test_a_wrong_answer_misses_its_bars_and_what_was_not_measured_has_no_verdict() -> None:
     case = Case("dense", "small", (1, 64, 56, 56), kernel=3)
     forward = Cell(case, "forward", "contiguous")

@@ -126,10 +126,23 @@ def reached(bar: Bar, row: Row) -> float | None:
     return value
 
 
+def is_beyond(bar: Bar, row: Row) -> bool:
+    """Whether a bar asks a row for more than the machine's limit allows, and it did not do it.
+
+    That is where the peer itself is so near to the limit that no kernel can be so much faster.
+    """
+    value = reached(bar, row)
+    if value is None or bar.against == "limit" or value >= bar.least:
+        return False
+    most: float = value / row["limit"]["part"]  # the peer's time by the least possible one
+    return most < bar.least
+
+
 def verdicts(measured: Iterable[tuple[Cell, Row]]) -> list[dict[str, Any]]:
     """Return for each bar whether it is met, and its worst cell, as plain data.
 
-    `met` is None where none of its cells was measured. A wrong answer misses every bar.
+    `met` is None where none of its cells was measured. A wrong answer misses every bar. "cells
+    beyond" are those of which the bar asks more than the machine's limit allows.
     """
     rows = list(measured)
     result = []
@@ -143,6 +156,7 @@ def verdicts(measured: Iterable[tuple[Cell, Row]]) -> list[dict[str, Any]]:
                 "least": bar.least,
                 "cells": len(values),
                 "cells met": sum(value is not None and value >= bar.least for value, _ in values),
+                "cells beyond": sum(is_beyond(bar, row) for cell, row in rows if bar.covers(cell)),
                 "worst": worst and worst[0],
                 "worst cell": worst and worst[1].name,
                 "met": worst and worst[0] is not None and worst[0] >= bar.least,

@@ -76,6 +76,7 @@ def bar(verdict: dict[str, Any]) -> tuple[str, ...]:
     def scaled(value: float | None) -> str:
         return percent(value) if is_part else units.ratio(value)
 
+    beyond = f", {verdict['cells beyond']} beyond the limit" if verdict["cells beyond"] else ""
     outcome = {True: "met", False: "missed", None: "not measured"}[verdict["met"]]
     return (
         verdict["work"],
@@ -83,7 +84,7 @@ def bar(verdict: dict[str, Any]) -> tuple[str, ...]:
         scaled(verdict["worst"]),
         scaled(verdict["least"]),
         "the machine's limit" if is_part else verdict["against"],
-        f"{verdict['cells met']} of {verdict['cells']}",
+        f"{verdict['cells met']} of {verdict['cells']}" + beyond,
         verdict["worst cell"] or "",
     )
 
