@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from .blocks import (
+    BasicBlock,
+    BottleneckBlock,
+    ConvUnit,
+    ResidualBlock,
+    ResNeXtBlock,
+)
 from .bottleneck import BottleneckConv1d, BottleneckConv2d, BottleneckConv3d
 from .conv import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from .deform import DeformConv1d, DeformConv2d, DeformConv3d
@@ -55,6 +62,8 @@ __all__ = [
     "AvgUnpool1d",
     "AvgUnpool2d",
     "AvgUnpool3d",
+    "BasicBlock",
+    "BottleneckBlock",
     "BottleneckConv1d",
     "BottleneckConv2d",
     "BottleneckConv3d",
@@ -65,6 +74,7 @@ __all__ = [
     "ConvTranspose1d",
     "ConvTranspose2d",
     "ConvTranspose3d",
+    "ConvUnit",
     "DeformConv1d",
     "DeformConv2d",
     "DeformConv3d",
@@ -95,6 +105,8 @@ __all__ = [
     "OctaveConvTranspose1d",
     "OctaveConvTranspose2d",
     "OctaveConvTranspose3d",
+    "ResNeXtBlock",
+    "ResidualBlock",
     "ShuffledGroupConv1d",
     "ShuffledGroupConv2d",
     "ShuffledGroupConv3d",

@@ -49,7 +49,7 @@ def find(name: str) -> Callable[..., nn.Module]:
     module_name, colon, attribute = name.partition(":")
     if not colon:
         if name in NETS:
-            return NETS[name]
+            return NETS[name].build
         near = nearest(name, list(NETS))
         hint = f"did you mean {near!r}? " if near else ""
         raise ValueError(
