@@ -31,7 +31,7 @@ def test_interval_is_that_of_student() -> None:
         ([0.02, -0.01, 0.01], 0, UNDECIDED),
         ([0.02, -0.01, 0.01], -0.1, HOLDS),
         ([0.0, 0.0, 0.0], 0, FAILS),  # nothing gained is no gain
-        ([8.47], 9, FAILS),
+        ([8.47], 9, MISSING),  # one repeat says nothing
         ([], 0, MISSING),
     ],
 )
@@ -39,6 +39,11 @@ def test_verdict_follows_from_the_interval(
     values: list[float], limit: float, expected: str
 ) -> None:
     assert verdict(values, limit) == expected
+
+
+def test_a_count_needs_no_repeats() -> None:
+    assert verdict([8.47], 8, exact=True) == HOLDS
+    assert verdict([8.47], 9, exact=True) == FAILS
 
 
 def test_verdict_changes_sides_with_the_values() -> None:

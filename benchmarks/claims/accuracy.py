@@ -22,6 +22,7 @@ from .record import Cell, Result, Results
 from .verdict import Statement
 
 BATCH = 50
+MARGIN = 0.005  # of accuracy: half a point, what "as good as" leaves room for
 THREADS = 1  # small layers gain little from more, and the result no longer depends on them
 
 
@@ -87,25 +88,13 @@ class Accuracy:
 
 def trained(net: nn.Module, data: Data, study: Accuracy, seed: int) -> Result:
     """Train a network; test it once, at the end."""
-    settings = Settings(
-        net="",
-        net_fingerprint="",
-        data="",
-        data_fingerprint="",
-        swaps=("none",),
-        epochs=study.epochs,
-        repeats=1,
-        batch=BATCH,
-        optimizer="adamw",
-        learning_rate=study.learning_rate,
-        seed=seed,
-        threads=THREADS,
-    )
     total = juanji.analysis.count(net, torch.randn(1, data.channels, *data.size))
     assert isinstance(data.test, TensorDataset)
     few = TensorDataset(*(tensor[:1] for tensor in data.test.tensors))
     start = time.perf_counter()
-    train(net, replace(data, test=few), settings, seed, lambda *_: None)
+    train(
+        net, replace(data, test=few), settings(study.epochs, study.learning_rate, seed), seed, quiet
+    )
     seconds = time.perf_counter() - start
     return {
         "accuracy": evaluate(net, data.test, 500)[1],
@@ -113,7 +102,30 @@ def trained(net: nn.Module, data: Data, study: Accuracy, seed: int) -> Result:
         "weights": sum(parameter.numel() for parameter in net.parameters()),
         "multiply_adds": total.multiply_adds.dense,
         "seconds": seconds,
+        "threads": THREADS,
     }
+
+
+def settings(epochs: int, learning_rate: float, seed: int, batch: int = BATCH) -> Settings:
+    """Return what one training reads of a study's settings; the rest stays empty."""
+    return Settings(
+        net="",
+        net_fingerprint="",
+        data="",
+        data_fingerprint="",
+        swaps=("none",),
+        epochs=epochs,
+        repeats=1,
+        batch=batch,
+        optimizer="adamw",
+        learning_rate=learning_rate,
+        seed=seed,
+        threads=THREADS,
+    )
+
+
+def quiet(epoch: int, part: float, loss: float) -> None:
+    """Tell nothing of how far a training is."""
 
 
 def runs(results: Results, variant: str) -> list[Result]:
@@ -135,16 +147,20 @@ def figures(results: Results, variant: str, key: str) -> list[Any]:
     return [run[key] for run in runs(results, variant)]
 
 
-def more_accurate(text: str, results: Results, better: str, than: str, by: float = 0) -> Statement:
-    """State that a variant's accuracy is above another's by more than `by`, which may be negative.
-
-    The repeats are compared one by one.
-    """
+def more_accurate(
+    text: str, results: Results, better: str, than: str, least: float = 0
+) -> Statement:
+    """State that a variant's accuracy is above another's by more than `least`, repeat by repeat."""
     pairs = zip(*(figures(results, name, "accuracy") for name in (better, than)), strict=False)
-    return Statement(text, [a - b for a, b in pairs], by, 100, " points")
+    return Statement(text, [a - b for a, b in pairs], least, 100, " points")
+
+
+def no_less_accurate(text: str, results: Results, one: str, than: str) -> Statement:
+    """State that a variant's accuracy is above another's, or below by less than `MARGIN`."""
+    return more_accurate(text, results, one, than, -MARGIN)
 
 
 def fewer(text: str, results: Results, key: str, small: str, large: str, times: float) -> Statement:
     """State that a count, `weights` or `multiply_adds`, is more than so many times smaller."""
     a, b = (figures(results, name, key)[:1] for name in (small, large))
-    return Statement(text, [y / x for x, y in zip(a, b, strict=False)], times, 1, " x")
+    return Statement(text, [y / x for x, y in zip(a, b, strict=False)], times, 1, " x", exact=True)

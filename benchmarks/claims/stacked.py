@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from torch import nn
 
-from juanji.nn import ConvUnit
+from juanji.nn import ConvUnit, StackedBlock
 
 from .accuracy import Accuracy, fewer, more_accurate
 from .data import digits
@@ -21,16 +21,13 @@ def large(in_channels: int, out_channels: int) -> nn.Module:
     return ConvUnit(in_channels, out_channels, 5)
 
 
-def small(in_channels: int, out_channels: int) -> nn.Module:
-    """Return two 3x3."""
-    return nn.Sequential(
-        ConvUnit(in_channels, out_channels, 3), ConvUnit(out_channels, out_channels, 3)
-    )
-
-
-ACCURACY = Accuracy("stacked", digits, {"5x5": network(large, 16), "two 3x3": network(small, 16)})
+ACCURACY = Accuracy(
+    "stacked", digits, {"5x5": network(large, 16), "two 3x3": network(StackedBlock, 16)}
+)
 WORK = "64 channels, 28²"
-TIME = Timing("stacked-time", {WORK: Pair(stack(large, 64), stack(small, 64), (4, 64, 28, 28))})
+TIME = Timing(
+    "stacked-time", {WORK: Pair(stack(large, 64), stack(StackedBlock, 64), (4, 64, 28, 28))}
+)
 
 
 def statements(results: Mapping[str, Results]) -> Sequence[Statement]:

@@ -15,7 +15,7 @@ from juanji.study.store import read, write
 
 from .record import Cell, Claim, Result, Results, Study
 
-REPEATS = 3
+REPEATS = 5
 
 
 class Store:
@@ -41,7 +41,7 @@ class Store:
         path.parent.mkdir(parents=True, exist_ok=True)
         content = {
             "settings": cell.settings,
-            "environment": environment(torch.get_num_threads()),
+            "environment": environment(result.get("threads", torch.get_num_threads())),
             "result": result,
         }
         write(path, json.dumps(content, indent=1, allow_nan=False))

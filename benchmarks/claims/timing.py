@@ -103,6 +103,7 @@ def worker(pair: Pair, direction: str, repeats: int) -> Callable[[], Result]:
             (_, run_a), (_, run_b) = calls
             blocks = [paired(run_a, run_b, images, SECONDS) for _ in range(repeats)]
         return {
+            "threads": torch.get_num_threads(),
             "promised": products[0] / products[1],
             "layouts": [layout for layout, _ in calls],
             "blocks": blocks,

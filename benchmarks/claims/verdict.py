@@ -1,9 +1,9 @@
 """Numbers of a few repeats -> a verdict, by one rule.
 
-The values of the repeats have a mean and a 95 % interval, Student's t: with three repeats the
-interval reaches 2.48 deviations to both sides. A statement says that the true mean is above a
+The values of the repeats have a mean and a 95 % interval, Student's t: with five repeats the
+interval reaches 1.24 deviations to both sides. A statement says that the true mean is above a
 limit. It *holds* where the whole interval is above the limit, *does not hold* where none of it is,
-and is *not decided at this size* otherwise. A single value, or equal ones, is exact: a count.
+and is *not decided at this size* otherwise. A count is exact, and its one value is its interval.
 
 Two variants are compared by their differences, repeat by repeat, since the two had the same data,
 the same order and the same seed.
@@ -24,7 +24,7 @@ QUANTILES = {2: 12.71, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.36
 
 
 def interval(values: Sequence[float]) -> tuple[float, float, float]:
-    """Return the mean of the repeats and its 95 % interval.
+    """Return the mean of the repeats, or one exact value, and its 95 % interval.
 
     >>> interval([0.5])
     (0.5, 0.5, 0.5)
@@ -39,15 +39,15 @@ def interval(values: Sequence[float]) -> tuple[float, float, float]:
     return mean, mean - reach, mean + reach
 
 
-def verdict(values: Sequence[float], limit: float) -> str:
-    """Say whether the repeats' mean is above a limit.
+def verdict(values: Sequence[float], limit: float, *, exact: bool = False) -> str:
+    """Say whether the repeats' mean, or an exact value, is above a limit.
 
     >>> verdict([1.1, 1.2, 1.15], 1), verdict([0.8, 0.7, 0.75], 1), verdict([0.5, 1.6, 1.1], 1)
     ('holds', 'does not hold', 'not decided at this size')
-    >>> verdict([2], 2), verdict([], 2)
+    >>> verdict([2], 2, exact=True), verdict([2], 1)
     ('does not hold', 'not measured')
     """
-    if not values:
+    if len(values) < (1 if exact else 2):
         return MISSING
     _, low, high = interval(values)
     return HOLDS if low > limit else FAILS if high <= limit else UNDECIDED
@@ -57,7 +57,7 @@ def verdict(values: Sequence[float], limit: float) -> str:
 class Statement:
     """A sentence of a claim that numbers can bear out: `values`, one a repeat, are above `limit`.
 
-    `factor` and `unit` say how the numbers are shown.
+    `factor` and `unit` say how the numbers are shown; `exact`, that the value is a count.
     """
 
     text: str
@@ -65,11 +65,12 @@ class Statement:
     limit: float
     factor: float = 1
     unit: str = ""
+    exact: bool = False
 
     @property
     def verdict(self) -> str:
         """What the numbers say."""
-        return verdict(self.values, self.limit)
+        return verdict(self.values, self.limit, exact=self.exact)
 
     @property
     def numbers(self) -> str:
@@ -77,10 +78,10 @@ class Statement:
 
         >>> Statement("better", [0.011, 0.012, 0.013], 0, 100, " points").numbers
         '1.20 points [0.95, 1.45], to be above 0'
-        >>> Statement("fewer", [8.47], 9, 1, " x").numbers
+        >>> Statement("fewer", [8.47], 9, unit=" x", exact=True).numbers
         '8.47 x, to be above 9'
         """
-        if not self.values:
+        if self.verdict == MISSING:
             return "–"
         mean, low, high = (self.factor * value for value in interval(self.values))
         spread = f" [{low:.2f}, {high:.2f}]" if len(self.values) > 1 else ""
