@@ -12,7 +12,7 @@ from ..conv import Conv2d
 
 
 class ConvUnit(nn.Sequential):
-    """A convolution without bias, batch normalization and an activation.
+    """A convolution, batch normalization and an activation.
 
     Shapes: (N, C_in, H, W) to (N, C_out, H', W'), sizes as the convolution gives them.
 
@@ -24,6 +24,8 @@ class ConvUnit(nn.Sequential):
         padding: as in torch.nn; None keeps the size where stride is 1 and the kernel is odd.
         layer: the kind of convolution, any 2-D layer of `juanji.nn`.
         activation: builds the activation; None leaves it out.
+        normalize: False leaves the normalization out, and gives the convolution a bias instead, as
+            in networks older than it.
         eps: of the normalization.
         options: what else the layer takes: `dilation`, `groups`, ...
 
@@ -44,6 +46,7 @@ class ConvUnit(nn.Sequential):
         *,
         layer: Callable[..., nn.Module] = Conv2d,
         activation: Callable[[], nn.Module] | None = nn.ReLU,
+        normalize: bool = True,
         eps: float = 1e-5,
         **options: Any,
     ) -> None:
@@ -53,8 +56,9 @@ class ConvUnit(nn.Sequential):
             dilation = per_axis("dilation", options.get("dilation", 1), 2)
             padding = tuple(d * (k - 1) // 2 for d, k in zip(dilation, kernel, strict=True))
         self.conv = layer(
-            in_channels, out_channels, kernel_size, stride, padding, bias=False, **options
+            in_channels, out_channels, kernel_size, stride, padding, bias=not normalize, **options
         )
-        self.norm = nn.BatchNorm2d(out_channels, eps=eps)
+        if normalize:
+            self.norm = nn.BatchNorm2d(out_channels, eps=eps)
         if activation is not None:
             self.activation = activation()

@@ -10,8 +10,8 @@ from ..conv import Conv2d
 from ..squeeze_excite import SqueezeExcite
 
 
-def shortcut(in_channels: int, out_channels: int, stride: int = 1) -> nn.Module:
-    """Return the identity where the shape stays, otherwise a 1x1 projection.
+def shortcut(in_channels: int, out_channels: int, stride: int = 1, groups: int = 1) -> nn.Module:
+    """Return the identity where the shape stays, otherwise a 1x1 projection, in `groups`.
 
     >>> shortcut(4, 4)
     Identity()
@@ -19,7 +19,8 @@ def shortcut(in_channels: int, out_channels: int, stride: int = 1) -> nn.Module:
     if stride == 1 and in_channels == out_channels:
         return nn.Identity()
     return nn.Sequential(
-        Conv2d(in_channels, out_channels, 1, stride, bias=False), nn.BatchNorm2d(out_channels)
+        Conv2d(in_channels, out_channels, 1, stride, groups=groups, bias=False),
+        nn.BatchNorm2d(out_channels),
     )
 
 
@@ -45,8 +46,8 @@ class ResidualBlock(nn.Module):
         out_channels = channels * self.expansion
         self.add_branch(in_channels, channels, stride)
         self.weigh = SqueezeExcite(out_channels, reduction) if reduction else nn.Identity()
-        self.downsample = shortcut(in_channels, out_channels, stride)
-        self.last_relu = nn.ReLU()
+        self.downsample = self.shortcut(in_channels, out_channels, stride)
+        self.last_relu: nn.Module = nn.ReLU()
 
     def add_branch(self, in_channels: int, channels: int, stride: int) -> None:
         """Create the layers of the branch."""
@@ -55,6 +56,10 @@ class ResidualBlock(nn.Module):
     def branch(self, x: Tensor) -> Tensor:
         """Compute what is added to the shortcut."""
         raise NotImplementedError
+
+    def shortcut(self, in_channels: int, out_channels: int, stride: int) -> nn.Module:
+        """Build the shortcut: the identity where the shape stays, otherwise a 1x1 projection."""
+        return shortcut(in_channels, out_channels, stride)
 
     def join(self, branch: Tensor, skipped: Tensor) -> Tensor:
         """Bring the branch and the shortcut together."""
@@ -119,7 +124,9 @@ class BottleneckBlock(ResidualBlock):
         self.conv1 = Conv2d(in_channels, inner, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(inner)
         self.relu1 = nn.ReLU()
-        self.conv2 = Conv2d(inner, inner, 3, stride, padding=1, groups=groups, bias=False)
+        self.conv2: nn.Module = Conv2d(
+            inner, inner, 3, stride, padding=1, groups=groups, bias=False
+        )
         self.bn2 = nn.BatchNorm2d(inner)
         self.relu2 = nn.ReLU()
         self.conv3 = Conv2d(inner, out_channels, 1, bias=False)
