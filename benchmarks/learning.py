@@ -37,17 +37,23 @@ from .claims.store import Store
 
 SEED = 0
 CODE = 32  # numbers that a digit is generated from
-CANVAS, DIGIT = 32, 16  # extents
 
-# A width other than an eighth of the paper's, where that is too narrow to learn, or too slow.
-WIDTHS: dict[str, int] = {}
+EXTENT = 16  # of a digit to classify
+
+# What a network needs that differs from the rest: width (an eighth of the paper's otherwise),
+# epochs, extent.
+NEEDS: dict[str, dict[str, int]] = {
+    "alexnet_grouped": {"extent": 80},  # the stem is the paper's, of stride 4
+    "vgg16": {"epochs": 20},  # deep, without normalization
+    "vgg19": {"epochs": 20},
+}
 
 
 @dataclass(frozen=True)
 class Task:
     """How a network learns and is judged: `learn` gives a score in [0, 1]."""
 
-    learn: Callable[[nn.Module, int], float]
+    learn: Callable[[nn.Module, int, int], float]  # network, epochs, extent
     offered: dict[str, int]  # arguments of the network
     epochs: int
     score: str
@@ -56,16 +62,16 @@ class Task:
     name = "learning"  # of the folder that keeps the results
 
 
-def classify(net: nn.Module, epochs: int) -> float:
+def classify(net: nn.Module, epochs: int, extent: int) -> float:
     """Learn digits; return the accuracy on others."""
-    data = load("digits", size=(16, 16))
+    data = load("digits", size=(extent, extent))
     train(net, data, settings(epochs, 0.005, SEED), SEED, quiet)
     return evaluate(net, data.test, 500)[1]
 
 
-def segment(net: nn.Module, epochs: int) -> float:
+def segment(net: nn.Module, epochs: int, extent: int) -> float:
     """Learn which pixels are which digit; return the mean intersection over union of 11 classes."""
-    data = canvases()
+    data = canvases(extent)
     train(net, data, settings(epochs, 0.005, SEED), SEED, quiet)
     assert isinstance(data.test, TensorDataset)
     images, labels = data.test.tensors
@@ -79,20 +85,21 @@ def segment(net: nn.Module, epochs: int) -> float:
 
 
 @lru_cache(maxsize=1)
-def canvases() -> Data:
+def canvases(digit: int) -> Data:
     """Two digits on a noisy canvas; label 0 is the ground, 1 + d the ink of digit d."""
-    digits = load("digits", size=(DIGIT, DIGIT))
+    digits = load("digits", size=(digit, digit))
+    side = 2 * digit
     draw = torch.Generator().manual_seed(SEED)
 
     def canvas(source: Any, number: int) -> TensorDataset:
         images, labels = source.tensors
-        pictures = torch.randn(number, 1, CANVAS, CANVAS, generator=draw) / 2
-        classes = torch.zeros(number, CANVAS, CANVAS, dtype=torch.int64)
+        pictures = torch.randn(number, 1, side, side, generator=draw) / 2
+        classes = torch.zeros(number, side, side, dtype=torch.int64)
         for index in range(number):
-            for left in (0, CANVAS // 2):  # one digit in each half, at any height
+            for left in (0, digit):  # one digit in each half, at any height
                 which = int(torch.randint(len(images), (), generator=draw))
-                top = int(torch.randint(CANVAS - DIGIT + 1, (), generator=draw))
-                place = (slice(top, top + DIGIT), slice(left, left + DIGIT))
+                top = int(torch.randint(side - digit + 1, (), generator=draw))
+                place = (slice(top, top + digit), slice(left, left + digit))
                 ink = images[which, 0] - images[which, 0].min()
                 pictures[index, 0][place] += ink
                 classes[index][place][ink > ink.max() / 2] = 1 + labels[which]
@@ -104,12 +111,15 @@ def canvases() -> Data:
         test=canvas(digits.test, 200),
         classes=11,
         channels=1,
-        size=(CANVAS, CANVAS),
+        size=(side, side),
     )
 
 
-def generate(net: nn.Module, epochs: int) -> float:
-    """Learn to draw digits from their codes; return how many of the unseen ones are read right."""
+def generate(net: nn.Module, epochs: int, extent: int) -> float:
+    """Learn to draw digits from their codes; return how many of the unseen ones are read right.
+
+    The images keep their extent of 28.
+    """
     from sklearn.neighbors import KNeighborsClassifier
 
     codes, images, labels, unseen_codes, unseen_labels = coded()
@@ -157,7 +167,7 @@ TASKS = {
 def arguments(net: Net) -> dict[str, Any]:
     """Return the arguments that make a network small and fit its task."""
     taken = inspect.signature(net.build).parameters
-    width = WIDTHS.get(net.name, max(4, taken["width"].default // 8))
+    width = NEEDS.get(net.name, {}).get("width", max(4, taken["width"].default // 8))
     small = {"small": True} if "small" in taken else {}
     return TASKS[net.task].offered | {"width": width} | small
 
@@ -166,17 +176,20 @@ def cell(net: Net) -> Cell:
     """Return the piece of work that one network is."""
     task = TASKS[net.task]
     options = arguments(net)
+    needs = NEEDS.get(net.name, {})
+    epochs, extent = needs.get("epochs", task.epochs), needs.get("extent", EXTENT)
 
     def work() -> Result:
         with isolated(SEED, THREADS), deterministic():
             built = net(**options)
             start = time.perf_counter()
-            score = task.learn(built, task.epochs)
+            score = task.learn(built, epochs, extent)
             seconds = time.perf_counter() - start
         weights = sum(parameter.numel() for parameter in built.parameters())
-        return {"score": score, "seconds": seconds, "weights": weights}
+        return {"score": score, "seconds": seconds, "weights": weights, "threads": THREADS}
 
-    return Cell(net.name, {"arguments": options, "epochs": task.epochs, "seed": SEED}, work)
+    settings = {"arguments": options, "epochs": epochs, "extent": extent, "seed": SEED}
+    return Cell(net.name, settings, work)
 
 
 def table(store: Store) -> list[list[str]]:
