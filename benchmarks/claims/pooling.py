@@ -21,8 +21,9 @@ STUDIES = {
             name: network(dense, 16, pool=lambda layer=layer: layer(2))
             for name, layer in POOLS.items()
         },
+        classes,
     )
-    for data in (textures, backgrounds, digits)
+    for data, classes in ((textures, 3), (backgrounds, 3), (digits, 10))
 }
 
 
