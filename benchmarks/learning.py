@@ -46,6 +46,9 @@ NEEDS: dict[str, dict[str, int]] = {
     "alexnet_grouped": {"extent": 80},  # the stem is the paper's, of stride 4
     "vgg16": {"epochs": 20},  # deep, without normalization
     "vgg19": {"epochs": 20},
+    "fcn32s": {"width": 4},
+    "fcn16s": {"width": 4},
+    "fcn8s": {"width": 4},
 }
 
 
@@ -160,7 +163,7 @@ def coded() -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
 TASKS = {
     "classification": Task(classify, {"in_channels": 1, "classes": 10}, 8, "accuracy", 0.9),
     "segmentation": Task(segment, {"in_channels": 1, "classes": 11}, 8, "mean overlap", 0.5),
-    "generation": Task(generate, {"latent": CODE, "out_channels": 1}, 5, "read right", 0.8),
+    "generation": Task(generate, {"latent": CODE, "out_channels": 1}, 2, "read right", 0.8),
 }
 
 

@@ -10,7 +10,7 @@ import pytest
 from benchmarks.claims.accuracy import more_accurate
 from benchmarks.claims.page import page
 from benchmarks.claims.record import Cell, Claim, Results
-from benchmarks.claims.store import REPEATS, Store
+from benchmarks.claims.store import Store
 from benchmarks.claims.timing import faster
 from benchmarks.claims.verdict import FAILS, HOLDS, MISSING, UNDECIDED, interval, overall, verdict
 
@@ -78,7 +78,7 @@ class Counting:
         self.epochs = epochs
         self.worked: list[str] = []
 
-    def cells(self, repeats: int) -> Iterator[Cell]:
+    def cells(self) -> Iterator[Cell]:
         for name in ("one", "two"):
             yield Cell(name, {"epochs": self.epochs}, lambda name=name: self.work(name))
 
@@ -112,7 +112,7 @@ def test_a_result_is_worked_out_once_for_its_settings(tmp_path: Path) -> None:
 
 def test_a_broken_file_counts_as_missing(tmp_path: Path) -> None:
     study, store = Counting(), Store(tmp_path)
-    cells = list(study.cells(REPEATS))
+    cells = list(study.cells())
     store.work(study, cells[0])
     store.path(study, cells[0]).write_text('{"settings": {"epochs"', encoding="utf-8")
     assert store.get(study, cells[0]) is None
@@ -124,7 +124,7 @@ def test_page_shows_every_claim_and_says_what_is_missing(tmp_path: Path) -> None
     assert "nothing has been measured yet" in text
     assert "| 1 | [Is it so?](#a) | 003 | not measured |" in text
     assert "| one ∣ two | – | **not measured** |" in text
-    for cell in study.cells(REPEATS):
+    for cell in study.cells():
         store.work(study, cell)
     text = page([claim(study)], store)
     kept = json.loads(next(tmp_path.glob("*/*.json")).read_text(encoding="utf-8"))

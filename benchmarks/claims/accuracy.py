@@ -21,6 +21,7 @@ from juanji.study.units import count, percent
 from .record import Cell, Result, Results
 from .verdict import Statement
 
+REPEATS = 3
 BATCH = 50
 MARGIN = 0.005  # of accuracy: half a point, what "as good as" leaves room for
 THREADS = 1  # small layers gain little from more, and the result no longer depends on them
@@ -40,9 +41,9 @@ class Accuracy:
     epochs: int = 8
     learning_rate: float = 0.01
 
-    def cells(self, repeats: int) -> Iterator[Cell]:
+    def cells(self) -> Iterator[Cell]:
         """Return one cell for each variant and repeat."""
-        for repeat in range(repeats):
+        for repeat in range(REPEATS):
             for variant, build in self.variants.items():
                 net = self.build(build, repeat)
                 settings = {

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from .accuracy import REPEATS
 from .record import Claim
-from .store import REPEATS, Store
+from .store import Store
+from .timing import BLOCKS
 from .verdict import overall
 
 HEAD = f"""# The articles' claims, measured
@@ -21,13 +23,13 @@ the other way round.
 - **Accuracy**: {REPEATS} repeats, each with another seed and another draw of 1,000 images to learn
   from; tested on all others (4,000 digits, 2,520 patches). Given are mean and standard deviation.
 - **Time**: both sides in turns, A B B A, on the same inputs, each in the better of the layouts
-  contiguous and channels-last; {REPEATS} blocks, and the deviation between them. *Forward* in
+  contiguous and channels-last; {BLOCKS} blocks, and the deviation between them. *Forward* in
   evaluation mode, *step* with all gradients. *Promised* is the ratio of multiply-adds, *kept* what
   part of it was measured. ~ marks work during which the machine was unsteady.
 - **Verdict**: the mean of the repeats' differences (or ratios) has a 95 % interval, by Student's
-  t; with {REPEATS} repeats it reaches 1.24 deviations to both sides. A statement *holds* where the
-  whole interval is above its limit, *does not hold* where none of it is, and is *not decided at
-  this size* otherwise. A program decides (`benchmarks/claims/verdict.py`).
+  t; with three repeats it reaches 2.48 deviations to both sides, with five 1.24. A statement
+  *holds* where the whole interval is above its limit, *does not hold* where none of it is, and is
+  *not decided at this size* otherwise. A program decides (`benchmarks/claims/verdict.py`).
 """
 
 

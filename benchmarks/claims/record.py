@@ -26,8 +26,8 @@ class Study(Protocol):
 
     name: str
 
-    def cells(self, repeats: int) -> Iterator[Cell]:
-        """Return the pieces, those of the first repeat first."""
+    def cells(self) -> Iterator[Cell]:
+        """Return the pieces."""
 
     def table(self, results: Results) -> list[list[str]]:
         """Return the results as rows of text, the titles first."""

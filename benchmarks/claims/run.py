@@ -22,7 +22,7 @@ from . import (
 )
 from .accuracy import Accuracy
 from .record import Cell, Study
-from .store import REPEATS, Store
+from .store import Store
 
 CLAIMS = [
     module.CLAIM
@@ -53,6 +53,6 @@ def work_named(folder: Path, study_name: str, cell_name: str, end: float) -> str
     if time.monotonic() < end:
         studies = {study.name: study for claim in CLAIMS for study in claim.studies}
         study = studies[study_name]
-        cell = next(cell for cell in study.cells(REPEATS) if cell.name == cell_name)
+        cell = next(cell for cell in study.cells() if cell.name == cell_name)
         Store(folder).work(study, cell)
     return f"{study_name}: {cell_name}"

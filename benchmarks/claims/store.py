@@ -15,8 +15,6 @@ from juanji.study.store import read, write
 
 from .record import Cell, Claim, Result, Results, Study
 
-REPEATS = 5
-
 
 class Store:
     """The results of all claims."""
@@ -49,7 +47,7 @@ class Store:
 
     def results(self, study: Study) -> Results:
         """Return what there is of a study."""
-        found = {cell.name: self.get(study, cell) for cell in study.cells(REPEATS)}
+        found = {cell.name: self.get(study, cell) for cell in study.cells()}
         return {name: result for name, result in found.items() if result is not None}
 
     def missing(self, claims: Sequence[Claim]) -> list[tuple[Study, Cell]]:
@@ -58,7 +56,7 @@ class Store:
             (study, cell)
             for claim in claims
             for study in claim.studies
-            for cell in study.cells(REPEATS)
+            for cell in study.cells()
             if self.get(study, cell) is None
         ]
 

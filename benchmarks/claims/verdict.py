@@ -1,9 +1,9 @@
 """Numbers of a few repeats -> a verdict, by one rule.
 
-The values of the repeats have a mean and a 95 % interval, Student's t: with five repeats the
-interval reaches 1.24 deviations to both sides. A statement says that the true mean is above a
-limit. It *holds* where the whole interval is above the limit, *does not hold* where none of it is,
-and is *not decided at this size* otherwise. A count is exact, and its one value is its interval.
+The values of the repeats have a mean and a 95 % interval, Student's t: three repeats make it reach
+2.48 deviations to both sides, with five 1.24. A statement says that the true mean is above a limit.
+It *holds* where the whole interval is above the limit, *does not hold* where none of it is, and is
+*not decided at this size* otherwise. A count is exact, and its one value is its interval.
 
 Two variants are compared by their differences, repeat by repeat, since the two had the same data,
 the same order and the same seed.
