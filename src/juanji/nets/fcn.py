@@ -12,14 +12,15 @@ weights mean the same. The authors keep the last upsampling fixed; here all of t
 are drawn at random, where the authors start from VGG-16's and from scores of zero.
 
 `width` are the channels of the first stage, 64. For small images (`small`) the first two poolings
-are left out, so that the map shrinks 8 times, not 32.
+are left out, so that the map shrinks 8 times, not 32. With `normalize=True` there is batch
+normalization in place of the biases, as in `vgg16`, which the paper does not have.
 """
 
 from __future__ import annotations
 
 from torch import Tensor, nn
 
-from ..nn import ConvUnit, UpsamplingHead
+from ..nn import ConvUnit, StackedBlock, UpsamplingHead
 from .parts import check_counts, initialize
 from .record import Net
 
@@ -36,27 +37,33 @@ class FCN(nn.Module):
         classes: number of scores of a cell.
         width: channels of the first stage.
         small: whether the first two poolings are left out.
+        normalize: whether there is batch normalization.
         maps: 1 for FCN-32s, 2 for 16s, 3 for 8s.
     """
 
-    def __init__(self, in_channels: int, classes: int, width: int, small: bool, maps: int) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        classes: int,
+        width: int,
+        small: bool,
+        normalize: bool,
+        maps: int,
+    ) -> None:
         check_counts(in_channels=in_channels, classes=classes, width=width)
         super().__init__()
         self.stages = nn.ModuleList()
         features = in_channels
         for index, (factor, depth) in enumerate(STAGES):
-            stage = nn.Sequential()
-            for _ in range(depth):
-                stage.append(ConvUnit(features, factor * width, 3, normalize=False))
-                features = factor * width
-            if not (small and index < 2):
-                stage.append(nn.MaxPool2d(2, ceil_mode=True))
-            self.stages.append(stage)
+            block = StackedBlock(features, factor * width, depth, normalize=normalize)
+            pool = nn.Identity() if small and index < 2 else nn.MaxPool2d(2, ceil_mode=True)
+            self.stages.append(nn.Sequential(block, pool))
+            features = factor * width
         hidden = 64 * width
         self.classifier = nn.Sequential(
-            ConvUnit(features, hidden, 7, normalize=False),
+            ConvUnit(features, hidden, 7, normalize=normalize),
             nn.Dropout(),
-            ConvUnit(hidden, hidden, 1, normalize=False),
+            ConvUnit(hidden, hidden, 1, normalize=normalize),
             nn.Dropout(),
         )
         self.maps = maps
@@ -78,21 +85,33 @@ class FCN(nn.Module):
 
 
 def fcn32s(
-    in_channels: int = 3, classes: int = 21, width: int = 64, small: bool = False
+    in_channels: int = 3,
+    classes: int = 21,
+    width: int = 64,
+    small: bool = False,
+    normalize: bool = False,
 ) -> nn.Module:
     """FCN-32s on VGG-16: 136,152,917 weights."""
-    return FCN(in_channels, classes, width, small, maps=1)
+    return FCN(in_channels, classes, width, small, normalize, maps=1)
 
 
 def fcn16s(
-    in_channels: int = 3, classes: int = 21, width: int = 64, small: bool = False
+    in_channels: int = 3,
+    classes: int = 21,
+    width: int = 64,
+    small: bool = False,
+    normalize: bool = False,
 ) -> nn.Module:
     """FCN-16s on VGG-16: 134,815,994 weights."""
-    return FCN(in_channels, classes, width, small, maps=2)
+    return FCN(in_channels, classes, width, small, normalize, maps=2)
 
 
 def fcn8s(
-    in_channels: int = 3, classes: int = 21, width: int = 64, small: bool = False
+    in_channels: int = 3,
+    classes: int = 21,
+    width: int = 64,
+    small: bool = False,
+    normalize: bool = False,
 ) -> nn.Module:
     """FCN-8s on VGG-16: 134,489,759 weights.
 
@@ -100,7 +119,7 @@ def fcn8s(
     >>> fcn8s(classes=5, width=2, small=True)(torch.ones(1, 3, 13, 11)).shape
     torch.Size([1, 5, 13, 11])
     """
-    return FCN(in_channels, classes, width, small, maps=3)
+    return FCN(in_channels, classes, width, small, normalize, maps=3)
 
 
 PAPER = "Long et al., Fully Convolutional Networks for Semantic Segmentation, 2015, arXiv:1411.4038"
