@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
+from benchmarks.claims import data
 from benchmarks.claims.accuracy import more_accurate
 from benchmarks.claims.page import page
 from benchmarks.claims.record import Cell, Claim, Results
@@ -67,6 +69,22 @@ def test_differences_are_taken_repeat_by_repeat() -> None:
 def test_what_is_not_measured_has_no_verdict() -> None:
     assert faster("", {}, "work", "forward").verdict == MISSING
     assert overall([HOLDS, MISSING]) == "not measured in 1 of 2"
+
+
+def test_patches_to_learn_from_and_to_test_on_do_not_overlap(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def texture(name: str) -> torch.Tensor:  # the left half is 0 to 2, by texture, the right 10 on
+        photograph = torch.full((64, 96), float(data.TEXTURES.index(name)))
+        photograph[:, 48:] += 10
+        return photograph
+
+    monkeypatch.setattr(data, "texture", texture)
+    patches, labels = data.texture_patches(repeat=0, training=100)
+    learnt, tested = patches[:100], patches[100:]
+    assert torch.equal(learnt, labels[:100, None, None, None].expand_as(learnt).float())
+    assert torch.equal(tested, 10 + labels[100:, None, None, None].expand_as(tested).float())
+    assert labels[:100].bincount().tolist() == [34, 33, 33]
 
 
 class Counting:
