@@ -13,7 +13,7 @@ SMALL: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
     "vgg13": ({"width": 2}, (3, 65, 49)),
     "vgg16": ({"width": 2}, (3, 65, 49)),
     "vgg19": ({"width": 2}, (3, 65, 49)),
-    "googlenet": ({"width": 32}, (3, 65, 49)),
+    "googlenet": ({"width": 16}, (3, 105, 97)),
     "inception_v3": ({"width": 4}, (3, 139, 123)),
     "highway": ({"width": 2}, (3, 13, 11)),
     "resnet18": ({"width": 4}, (3, 65, 49)),

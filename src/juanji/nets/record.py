@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
@@ -41,6 +42,11 @@ class Net:
     def name(self) -> str:
         """What the command line calls it."""
         return self.build.__name__
+
+    @property
+    def small(self) -> bool:
+        """Whether it has a form for small images: its function takes `small`."""
+        return "small" in inspect.signature(self.build).parameters
 
     def __call__(self, *arguments: Any, **options: Any) -> nn.Module:
         """Build the network, with fresh weights."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -31,7 +32,7 @@ class NaiveInceptionBlock(Branches):
     """
 
     def __init__(self, in_channels: int, one: int, three: int, five: int, **options: Any) -> None:
-        unit = partial(ConvUnit, **options)
+        unit: Callable[..., nn.Module] = partial(ConvUnit, **options)
         super().__init__(
             {
                 "one": unit(in_channels, one, 1),
@@ -79,7 +80,7 @@ class InceptionBlock(Branches):
         large: int = 5,
         **options: Any,
     ) -> None:
-        unit = partial(ConvUnit, **options)
+        unit: Callable[..., nn.Module] = partial(ConvUnit, **options)
         super().__init__(
             {
                 "one": unit(in_channels, one, 1),

@@ -7,6 +7,7 @@ arXiv:1512.00567, in the form of the authors' released network, which differs fr
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -54,7 +55,7 @@ class InceptionStackedBlock(Branches):
         pool: int,
         **options: Any,
     ) -> None:
-        unit = partial(ConvUnit, **options)
+        unit: Callable[..., nn.Module] = partial(ConvUnit, **options)
         super().__init__(
             {
                 "one": unit(in_channels, one, 1),
@@ -90,7 +91,7 @@ class InceptionFactorizedBlock(Branches):
     def __init__(
         self, in_channels: int, channels: int, inner: int, size: int = 7, **options: Any
     ) -> None:
-        unit = partial(ConvUnit, **options)
+        unit: Callable[..., nn.Module] = partial(ConvUnit, **options)
         row, column = (1, size), (size, 1)
         super().__init__(
             {
@@ -134,7 +135,7 @@ class InceptionExpandedBlock(Branches):
     def __init__(
         self, in_channels: int, one: int, split: int, reduce: int, pool: int, **options: Any
     ) -> None:
-        unit = partial(ConvUnit, **options)
+        unit: Callable[..., nn.Module] = partial(ConvUnit, **options)
 
         def both() -> Branches:
             return Branches(
@@ -182,8 +183,8 @@ class InceptionReductionBlock(Branches):
         size: int = 3,
         **options: Any,
     ) -> None:
-        unit = partial(ConvUnit, **options)
-        halve = partial(ConvUnit, kernel_size=3, stride=2, padding=0, **options)
+        unit: Callable[..., nn.Module] = partial(ConvUnit, **options)
+        halve = partial(unit, kernel_size=3, stride=2, padding=0)
         first: OrderedDict[str, nn.Module] = OrderedDict()
         if reduce3 is not None:
             first["reduce"] = unit(in_channels, reduce3, 1)
