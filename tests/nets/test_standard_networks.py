@@ -25,11 +25,14 @@ Build = Callable[[], nn.Module]
 
 
 def any_size(peer: nn.Module) -> nn.Module:
-    """Let pytorchcv's network take images of any size: its last pooling is for one alone."""
+    """Let pytorchcv's network take images of any size, which its last pooling does not."""
     if hasattr(peer.output, "final_pool"):
         peer.output.final_pool = nn.AdaptiveAvgPool2d(1)
     else:
         peer.features.final_pool = nn.AdaptiveAvgPool2d(1)
+    for module in peer.modules():  # its own initial weights let deep networks fade out
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out")
     return peer
 
 
