@@ -55,8 +55,12 @@ CODE = 32  # numbers that a digit is generated from
 # epochs, extent.
 NEEDS: dict[str, dict[str, int]] = {
     "alexnet_grouped": {"extent": 80},  # the stem is the paper's, of stride 4
-    "vgg16": {"epochs": 20},  # deep, without normalization
+    "vgg13": {"epochs": 20},  # deep, without normalization
+    "vgg16": {"epochs": 20},
     "vgg19": {"epochs": 20},
+    "resnet101": {"epochs": 20},
+    "resnet152": {"epochs": 20},
+    "octresnet101": {"epochs": 20},
     "fcn32s": {"width": 4},
     "fcn16s": {"width": 4},
     "fcn8s": {"width": 4},

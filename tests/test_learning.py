@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -24,15 +26,15 @@ def test_needs_are_those_of_known_networks() -> None:
     }  # fmt: skip
 
 
+def result(score: float) -> dict[str, float]:
+    return {"score": score, "seconds": 1.0, "weights": 1000, "threads": 1}
+
+
 def test_table_says_who_learns_and_who_was_not_tried(tmp_path: Path) -> None:
     store = Store(tmp_path)
     for name, score in (("resnet18", 0.91), ("resnet34", 0.9)):
-        net = NETS[name]
-        piece = learning.cell(net)
-        found = {"score": score, "seconds": 1.0, "weights": 1000, "threads": 1}
-        store.work(
-            learning.TASKS[net.task], type(piece)(name, piece.settings, lambda found=found: found)
-        )
+        piece = replace(learning.cell(NETS[name]), work=partial(result, score))
+        store.work(learning.TASKS["classification"], piece)
     verdicts = {row[0]: row[-1] for row in learning.table(store)}
     assert verdicts["resnet18"] == "learns"
     assert verdicts["resnet34"] == "**does not learn**"  # the threshold is to be passed
