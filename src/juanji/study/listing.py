@@ -22,10 +22,12 @@ def known(names: Iterable[str] = ()) -> list[Net]:
     Raises:
         ValueError: a name is unknown.
     """
-    names = list(names)
+    names = list(names) or list(NETS)
     for name in names:
-        find(name)
-    return [NETS[name] for name in names if name in NETS] if names else list(NETS.values())
+        if name not in NETS:
+            find(name)  # words the error
+            raise ValueError(f"{name!r} must be the name of a network of juanji.nets")
+    return [NETS[name] for name in names]
 
 
 def rows(listed: Iterable[Net]) -> Iterator[dict[str, Any]]:
