@@ -107,6 +107,7 @@ PAPER = (
     "Zhang et al., ShuffleNet: An Extremely Efficient Convolutional Neural Network for Mobile "
     "Devices, 2018, arXiv:1707.01083"
 )
+# Without the classifier ours round to the paper's millions, to the last of them.
 SOURCE = "weights: pytorchcv; multiply-adds: the paper, table 1, and the classifier's, not in there"
 
 SHUFFLENET = (

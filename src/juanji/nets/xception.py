@@ -65,6 +65,7 @@ XCEPTION = (
         22_855_952,
         8_403_630_000,
         "weights: the paper, table 3; multiply-adds: pytorchcv",
+        note="pytorchcv counts 46 M more than the products of convolutions and linear layers",
         input_size=(3, 299, 299),
     ),
 )
