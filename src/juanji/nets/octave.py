@@ -162,8 +162,8 @@ PAPER = (
 
 
 MOBILE = (
-    "all four figures in the authors' table are 0.8 to 0.9 % above the products of convolutions and "
-    "linear layers, which are all that ours count"
+    "all four figures in the authors' table are 0.8 to 0.9 % above the products of convolutions "
+    "and linear layers, which are all that ours count"
 )
 
 OCTAVE = (
