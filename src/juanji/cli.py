@@ -128,6 +128,27 @@ def operators(as_json: Json = False) -> int:
     return 0
 
 
+@app.command()
+def nets(
+    names: Annotated[list[str] | None, typer.Argument(help="Which ones; default all.")] = None,
+    as_json: Json = False,
+) -> int:
+    """List the known networks: weights, multiply-adds of one input, view, paper.
+
+    All figures are computed now. --json has the published ones beside them, and their sources.
+    """
+    from juanji.study import listing
+
+    listed = listing.known(names or ())
+    if as_json:
+        print(json.dumps(list(listing.rows(listed)), indent=1, ensure_ascii=False))
+        return 0
+    print(listing.TITLE)
+    for row in listing.rows(listed):
+        print(listing.line(row), flush=True)
+    return 0
+
+
 def main() -> None:
     """Run the command. What is wrong with the input is one line on the error stream and code 2."""
     try:

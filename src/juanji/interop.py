@@ -13,6 +13,27 @@ TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 MAX_POOLS = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)
 AVG_POOLS = (nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d)
 PLAIN = CONVOLUTIONS + MAX_POOLS + AVG_POOLS
+# how our layers say which of torch.nn's they stand in for, by number of dimensions
+MARKS: dict[str, tuple[type[nn.Module], ...]] = {
+    "ordinary_conv": CONVOLUTIONS,
+    "ordinary_conv_transpose": TRANSPOSED,
+    "ordinary_max_pool": MAX_POOLS,
+    "ordinary_avg_pool": AVG_POOLS,
+}
+
+
+def is_kind(module: nn.Module, kind: type) -> bool:
+    """Whether a module is of a class, or a layer of ours that stands in for torch.nn's class.
+
+    >>> from juanji.nn import Conv2d
+    >>> is_kind(Conv2d(3, 8, 3), nn.Conv2d), is_kind(Conv2d(3, 8, 3), nn.Conv1d)
+    (True, False)
+    """
+    ours: Any = module
+    return isinstance(module, kind) or any(
+        getattr(ours, mark, False) and issubclass(classes[ours.dimensions - 1], kind)
+        for mark, classes in MARKS.items()
+    )
 
 
 def is_conv(module: nn.Module) -> bool:

@@ -47,7 +47,7 @@ class Skip(nn.Module):
 def stride_first(net: nn.Module) -> nn.Module:
     """Move the stride of a bottleneck into its first 1x1, where the paper has it."""
     for module in net.modules():
-        if isinstance(module, nets.resnet.Bottleneck):
+        if isinstance(module, juanji.nn.BottleneckBlock):
             module.conv1.stride, module.conv2.stride = module.conv2.stride, (1, 1)
     return net
 

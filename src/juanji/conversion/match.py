@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 from torch import nn
 
+from ..interop import is_kind
 from ..nn.conv import ConvBase
 from ..swaps import Swap, parse
 
@@ -33,7 +34,7 @@ def layers_of(model: nn.Module, wanted: Callable[[nn.Module], bool]) -> dict[str
 def matches(pattern: One, module: nn.Module, name: str) -> bool:
     """Whether one pattern means this layer."""
     if isinstance(pattern, type):
-        return isinstance(module, pattern)
+        return is_kind(module, pattern)
     if isinstance(pattern, str):
         if pattern.startswith("re:"):
             return re.fullmatch(pattern[3:], name) is not None

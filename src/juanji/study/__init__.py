@@ -80,7 +80,8 @@ def compare(
     Args:
         net: a name in `juanji.nets.NETS`, "package.module:function", or a callable that builds an
             `nn.Module` with logits (N, classes); it gets `in_channels` and `classes` if it takes
-            them.
+            them. For images below 64x64, a network of `juanji.nets` is built in its form for small
+            images, if it has one.
         data: "digits", "mnist5k", a folder with a folder of images for each class, or a pair
             (train, test) of datasets of (image, label).
         swaps: records of `juanji.swaps` or their command-line forms.
@@ -128,7 +129,9 @@ def compare(
     if isinstance(net, str):
         networks.find(net)
     loaded = as_data(data)
-    net_name, build = networks.builder(net, in_channels=loaded.channels, classes=loaded.classes)
+    net_name, build = networks.builder(
+        net, loaded.size, in_channels=loaded.channels, classes=loaded.classes
+    )
     with isolated(seed, settings.threads):
         first = networks.checked(build, loaded, net_name)
     settings = replace(

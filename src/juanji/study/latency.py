@@ -12,7 +12,7 @@ from __future__ import annotations
 import copy
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -102,7 +102,13 @@ Call = Callable[[torch.Tensor], float]  # images -> seconds
 
 def at_its_best(net: nn.Module, images: Callable[[], torch.Tensor]) -> tuple[str, Call]:
     """Return the layout in which a copy of a network is fastest, and how to time it there."""
-    calls = {name: timed(net, layout) for name, layout in layouts(images().ndim).items()}
+    return fastest(
+        {name: timed(net, layout) for name, layout in layouts(images().ndim).items()}, images
+    )
+
+
+def fastest(calls: Mapping[str, Call], images: Callable[[], torch.Tensor]) -> tuple[str, Call]:
+    """Return the name of the fastest call, and the call."""
     for call in calls.values():  # warm-up
         call(images())
     seconds: dict[str, list[float]] = {name: [] for name in calls}

@@ -7,7 +7,7 @@ import hashlib
 import importlib
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +15,28 @@ import torch
 from torch import nn
 
 from ..conversion import convert
-from ..nets import NETS
+from ..nets import NETS, Net
 from .data import Data
 
 Build = Callable[[], nn.Module]
 
+SMALL = 64  # cells; from there on, a stem that divides the size by four leaves something to see
 
-def builder(net: str | Callable[..., nn.Module], **offered: int) -> tuple[str, Build]:
+
+def builder(
+    net: str | Callable[..., nn.Module], size: Sequence[int] = (), **offered: int
+) -> tuple[str, Build]:
     """Return a network's name and a function that builds it.
 
     A callable gets those of the offered arguments, `in_channels` and `classes`, that it takes.
+    `size` is that of the images: where it is below `SMALL` cells on every axis, a network of
+    `juanji.nets` is built in its form for small images, if it has one.
+
     Raises ValueError or TypeError where the name is unknown, the import fails, or the callable
     needs more.
     """
+    if isinstance(net, Net):
+        net = net.name
     if isinstance(net, str):
         name, function = net, find(net)
     elif isinstance(net, nn.Module):
@@ -41,6 +50,8 @@ def builder(net: str | Callable[..., nn.Module], **offered: int) -> tuple[str, B
     else:
         raise TypeError(f"net must be a name or a callable, got {type(net).__name__}")
     arguments = accepted(function, offered, name)
+    if name in NETS and NETS[name].small and size and max(size) < SMALL:
+        arguments["small"] = True
     return name, lambda: function(**arguments)
 
 
@@ -49,7 +60,7 @@ def find(name: str) -> Callable[..., nn.Module]:
     module_name, colon, attribute = name.partition(":")
     if not colon:
         if name in NETS:
-            return NETS[name]
+            return NETS[name].build
         near = nearest(name, list(NETS))
         hint = f"did you mean {near!r}? " if near else ""
         raise ValueError(
@@ -125,7 +136,7 @@ def example(net: str, input: str, swap: str | None = None) -> tuple[nn.Module, t
     sizes = [int(size) if size.isdecimal() else 0 for size in input.split("x")]
     if len(sizes) < 2 or 0 in sizes:
         raise ValueError(f"input must be the shape of one image, as in 3x224x224, got {input!r}")
-    _, build = builder(net, in_channels=sizes[0])
+    _, build = builder(net, sizes[1:], in_channels=sizes[0])
     model, image = build(), torch.randn(1, *sizes)
     return model if swap is None else convert(model, swap, image), image
 
