@@ -217,7 +217,7 @@ def at_most(what: str, count: int, limit: int) -> None:
 
 
 def _check(scene: Scene) -> None:
-    names = [part.name for part in (*scene.grids, *scene.boxes)]
+    names = [grid.name for grid in scene.grids] + [box.name for box in scene.boxes]
     if len(set(names)) < len(names):
         raise ValueError(f"names of grids and boxes must be unique, got {names}")
     grids = {grid.name: grid for grid in scene.grids}

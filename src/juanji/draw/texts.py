@@ -65,7 +65,7 @@ def running(sums: Sequence[tuple[float, str, float]]) -> str:
     return ";  ".join([*texts[:SUMS], "..."] if len(texts) > SUMS else texts)
 
 
-def shape(size: Iterable[int]) -> str:
+def shape(size: Iterable[object]) -> str:
     """Write a size.
 
     >>> shape((3, 5))
