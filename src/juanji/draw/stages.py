@@ -50,7 +50,7 @@ def input_grid(
     count = spec.in_channels * prod(bound.input_size)
     return Grid(
         name, name, "input", bound.input_size, spec.in_channels,
-        _numbers(name, values, count, 0, 9, seed=1), column, row,
+        numbers(name, values, count, 0, 9, seed=1), column, row,
         low=tuple(low for low, _ in edges), high=tuple(high for _, high in edges), gaps=gaps,
         groups=groups_of(spec.in_channels, spec.groups),
     )  # fmt: skip
@@ -70,7 +70,7 @@ def weight_grid(
     first, second = (spec.in_channels, out) if spec.transposed else (spec.out_channels, into)
     return Grid(
         name, name, "weight", size, first * second,
-        _numbers(name, values, first * second * prod(size), -1, 2, seed=seed), column, row,
+        numbers(name, values, first * second * prod(size), -1, 2, seed=seed), column, row,
         gaps=tuple(axis.dilation for axis in bound.axes), across=max(second, 1),
         groups=groups_of(first * second, spec.groups),
     )  # fmt: skip
@@ -87,7 +87,7 @@ def rest_grid(bound: Bound, values: Numbers, *, column: int, row: int, name: str
     spec = conv_of(bound)
     return Grid(
         name, "other channels", "between", bound.output_size, spec.out_channels,
-        _numbers(name, values, spec.out_channels * prod(bound.output_size), 0, 0, seed=0),
+        numbers(name, values, spec.out_channels * prod(bound.output_size), 0, 0, seed=0),
         column, row, groups=groups_of(spec.out_channels, spec.groups),
     )  # fmt: skip
 
@@ -99,14 +99,10 @@ def output_grid(
     """Return the grid that steps wrote; `cut`: with the places a transposed one cuts off around."""
     spec = conv_of(bound)
     size = bound.output_size
-    values = [0.0] * (spec.out_channels * prod(size))
-    for step in steps:
-        for write in step.writes:
-            if write.grid == name and inside(write.position, size):
-                values[flat(write.channel, write.position, size)] = write.value
+    values = written(name, steps, spec.out_channels, size)
     edges = [around(axis) for axis in bound.axes] if cut else []
     return Grid(
-        name, name, role, size, spec.out_channels, tuple(values), column, row,
+        name, name, role, size, spec.out_channels, values, column, row,
         low=tuple(low for low, _ in edges), high=tuple(high for _, high in edges),
         groups=groups_of(spec.out_channels, spec.groups),
     )  # fmt: skip
@@ -234,6 +230,25 @@ def sparse(name: str, steps: Sequence[Step], source: Grid, target: Grid) -> Matr
     return Matrix(name, rows, columns, tuple(sorted(entries)))
 
 
+def written(
+    name: str, steps: Sequence[Step], channels: int, size: Sequence[int]
+) -> tuple[float, ...]:
+    """Return the values of the grid `name` when all steps are done."""
+    values = [0.0] * (channels * prod(size))
+    for step in steps:
+        for write in step.writes:
+            if write.grid == name and inside(write.position, size):
+                values[flat(write.channel, write.position, size)] = write.value
+    return tuple(values)
+
+
+def read(grid: Grid, channel: int, position: Position) -> float:
+    """Return the value of a cell; in padding and in holes there is zero."""
+    if not inside(position, grid.size):
+        return 0.0
+    return grid.values[flat(channel, position, grid.size)]
+
+
 def inside(position: Position, size: Sequence[int]) -> bool:
     """Whether there is a cell at a position."""
     return all(
@@ -277,11 +292,7 @@ def _taps(
             block = out_channel * into + local
         for reach in place.reaches:
             tap = _tap_index(bound, reach.tap)
-            value = (
-                source.values[flat(in_channel, reach.position, source.size)]
-                if reach.inside
-                else 0.0
-            )
+            value = read(source, in_channel, reach.position)
             factor = weight.values[block * taps_count + tap]
             cell = Cell(weight.name, block, unflat(tap, weight.size))
             yield Tap(source.name, in_channel, reach.position, value, factor, cell)
@@ -299,9 +310,10 @@ def _write(target: str, at: tuple[int, Position], value: float) -> Write:
     return Write(target, at[0], at[1], value)
 
 
-def _numbers(
+def numbers(
     name: str, values: Numbers | None, count: int, low: int, high: int, *, seed: int
 ) -> tuple[float, ...]:
+    """Return the numbers given, or whole ones in [low, high] that are always the same."""
     if values is None:
         return sample(count, low, high, seed)
     if len(values) != count:

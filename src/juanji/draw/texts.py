@@ -50,9 +50,14 @@ def total(terms: Sequence[str], result: float) -> str:
     >>> total(["1*1", "0*1"], 1)
     '1*1 + 0*1 = 1'
     """
-    if len(terms) > TERMS:
-        terms = [*terms[: TERMS - 2], "...", terms[-1]]
-    return f"{' + '.join(terms) or '0'} = {number(result)}"
+    return f"{' + '.join(kept(terms)) or '0'} = {number(result)}"
+
+
+def kept(terms: Sequence[str]) -> list[str]:
+    """Leave out the middle of many terms."""
+    if len(terms) <= TERMS:
+        return list(terms)
+    return [*terms[: TERMS - 2], "...", terms[-1]]
 
 
 def running(sums: Sequence[tuple[float, str, float]]) -> str:
