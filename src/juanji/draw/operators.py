@@ -1,0 +1,184 @@
+"""Every picture as one explicit table: its name, how it is built, with which arguments.
+
+The command line, the gallery, the page and the tests go by this table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+from ..bind import Bound, bind
+from ..spec import Conv, Padding, Pool, Size, per_axis, windows
+from . import convolution, pool
+from .scene import Scene
+from .stages import Numbers
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """A picture as the table lists it.
+
+    Attributes:
+        name: as on the command line and in `Scene.operator`.
+        title: in the field's words.
+        kind: the section it stands in.
+        build: makes the scene from keyword arguments.
+        arguments: their names and what they are when not given. Sizes may be one number for all
+            axes or one per axis; `input` has one per axis, and so decides how many there are.
+        numbers: names of further arguments that take the user's own numbers, flat in C order.
+    """
+
+    name: str
+    title: str
+    kind: str
+    build: Callable[..., Scene]
+    arguments: Mapping[str, Any]
+    numbers: tuple[str, ...] = ()
+
+    def scene(self, **given: Any) -> Scene:
+        """Build the scene, arguments that are not given as in the table.
+
+        Raises:
+            ValueError: an argument is not known or does not fit, or there is too much to draw.
+        """
+        known = [*self.arguments, *self.numbers]
+        unknown = sorted(set(given) - set(known))
+        if unknown:
+            raise ValueError(f"{self.name} takes {', '.join(known)}; got {', '.join(unknown)}")
+        return self.build(**{**self.arguments, **given})
+
+
+def find(name: str) -> Operator:
+    """Return the operator of this name.
+
+    Raises:
+        ValueError: there is none.
+
+    >>> find("max-pool").title
+    'max pooling'
+    """
+    for operator in OPERATORS:
+        if operator.name == name:
+            return operator
+    raise ValueError(f"operator must be one of {[one.name for one in OPERATORS]}, got {name!r}")
+
+
+def _bound_conv(
+    input: Sequence[int],
+    kernel: Size,
+    stride: Size,
+    padding: Padding,
+    dilation: Size,
+    groups: int,
+    in_channels: int,
+    out_channels: int,
+    **more: Any,
+) -> Bound:
+    moved = windows(per_axis("kernel", kernel, len(input)), stride, padding, dilation)
+    return bind(Conv(moved, in_channels, out_channels, groups, **more), input)
+
+
+def _conv(
+    *,
+    values: Numbers | None = None,
+    weight: Numbers | None = None,
+    bias: Numbers | None = None,
+    **given: Any,
+) -> Scene:
+    return convolution.scene(_bound_conv(**given), values, weight, bias)
+
+
+def _conv_transpose(
+    *,
+    output_padding: Size,
+    how: convolution.How,
+    values: Numbers | None = None,
+    weight: Numbers | None = None,
+    bias: Numbers | None = None,
+    **given: Any,
+) -> Scene:
+    extra = per_axis("output_padding", output_padding, len(given["input"]))
+    bound = _bound_conv(**given, transposed=True, output_padding=extra)
+    return convolution.scene(bound, values, weight, bias, how=how)
+
+
+def _bound_pool(
+    input: Sequence[int],
+    kernel: Size,
+    stride: Size | None,
+    padding: Padding = 0,
+    dilation: Size = 1,
+    ceil_mode: bool = False,
+) -> Bound:
+    cells = per_axis("kernel", kernel, len(input))
+    moved = windows(cells, cells if stride is None else stride, padding, dilation)
+    return bind(Pool(moved, ceil_mode), input)
+
+
+def _max_pool(*, channels: int, values: Numbers | None = None, **given: Any) -> Scene:
+    return pool.max_pool(_bound_pool(**given), channels, values)
+
+
+def _avg_pool(
+    *, channels: int, count_include_pad: bool, values: Numbers | None = None, **given: Any
+) -> Scene:
+    bound = _bound_pool(**given)
+    return pool.avg_pool(bound, channels, values, count_include_pad=count_include_pad)
+
+
+def _stochastic_pool(
+    *,
+    channels: int,
+    training: bool,
+    values: Numbers | None = None,
+    random: Numbers | None = None,
+    **given: Any,
+) -> Scene:
+    bound = _bound_pool(**given)
+    return pool.stochastic_pool(bound, channels, values, random=random, training=training)
+
+
+def _global_avg_pool(
+    *, input: Sequence[int], channels: int, values: Numbers | None = None
+) -> Scene:
+    bound = _bound_pool(input, tuple(input), None)
+    return pool.avg_pool(bound, channels, values, operator="global-avg-pool")
+
+
+CONV = {
+    "input": (5, 5), "kernel": 3, "stride": 1, "padding": 0, "dilation": 1, "groups": 1,
+    "in_channels": 1, "out_channels": 1,
+}  # fmt: skip
+POOL = {"input": (4, 4), "kernel": 2, "stride": None, "padding": 0}
+
+OPERATORS: tuple[Operator, ...] = (
+    Operator(
+        "conv", "convolution", "convolution", _conv, CONV | {"flip": False},
+        ("values", "weight", "bias"),
+    ),
+    Operator(
+        "conv-transpose", "transposed convolution", "convolution", _conv_transpose,
+        CONV | {"input": (2, 2), "output_padding": 0, "how": "scatter"},
+        ("values", "weight", "bias"),
+    ),
+    Operator(
+        "max-pool", "max pooling", "pooling", _max_pool,
+        POOL | {"dilation": 1, "ceil_mode": False, "channels": 1}, ("values",),
+    ),
+    Operator(
+        "avg-pool", "average pooling", "pooling", _avg_pool,
+        POOL | {"dilation": 1, "ceil_mode": False, "count_include_pad": True, "channels": 1},
+        ("values",),
+    ),
+    Operator(
+        "stochastic-pool", "stochastic pooling", "pooling", _stochastic_pool,
+        POOL | {"channels": 1, "training": True}, ("values", "random"),
+    ),
+    Operator(
+        "global-avg-pool", "global average pooling", "pooling", _global_avg_pool,
+        {"input": (3, 3), "channels": 3}, ("values",),
+    ),
+)  # fmt: skip
