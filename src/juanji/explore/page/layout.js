@@ -1,0 +1,128 @@
+// Where the cells of a scene stand: grids and boxes in columns (or, upright, in rows), places in
+// grids. Units are those of the picture's viewBox. A third axis is drawn as sheets lying in space.
+
+const CELL = 40;
+const IMAGE = 200; // the longer side of an image
+const TITLE = 26; // above every grid
+const CHANNEL = 14; // between channels
+const SHEET = 12; // between the sheets of a third axis
+const LEAN = 0.45; // how far a sheet leans to the right, for each cell of its depth
+const FLAT = 0.7; // how much of its depth a sheet shows
+const GAP = { along: 76, beside: 30 };
+
+/** Lay a scene out: {width, height, grids: Map(name -> Plan), boxes: Map(name -> rectangle)}. */
+export function layout(scene, { upright = false, titles = true } = {}) {
+  const plans = new Map(scene.grids.map((grid) => [grid.name, plan(grid, titles)]));
+  const boxes = new Map(scene.boxes.map((box) => [box.name, boxSize(box)]));
+  const parts = [
+    ...scene.grids.map((grid) => ({ ...at(grid), size: plans.get(grid.name) })),
+    ...scene.boxes.map((box) => ({ ...at(box), size: boxes.get(box.name) })),
+  ];
+  const lanes = [...new Set(parts.map((part) => part.column))].sort((a, b) => a - b);
+  const [along, across] = upright ? ["height", "width"] : ["width", "height"];
+  const gap = scene.arrows.some((arrow) => arrow.label) && !upright ? GAP.along + 40 : GAP.along;
+  const stacks = lanes.map((lane) => {
+    const members = parts.filter((part) => part.column === lane).sort((a, b) => a.row - b.row);
+    return {
+      members,
+      along: Math.max(...members.map((part) => part.size[along])),
+      across: sum(members.map((part) => part.size[across])) + GAP.beside * (members.length - 1),
+    };
+  });
+  const breadth = Math.max(...stacks.map((stack) => stack.across));
+  let offset = 0;
+  for (const stack of stacks) {
+    let beside = (breadth - stack.across) / 2;
+    for (const { size } of stack.members) {
+      const centred = offset + (stack.along - size[along]) / 2;
+      [size.x, size.y] = upright ? [beside, centred] : [centred, beside];
+      beside += size[across] + GAP.beside;
+    }
+    offset += stack.along + (upright ? GAP.beside + 10 : gap);
+  }
+  const length = offset - (upright ? GAP.beside + 10 : gap);
+  const [width, height] = upright ? [breadth, length] : [length, breadth];
+  return { width, height, grids: plans, boxes, upright };
+}
+
+function at({ column, row }) {
+  return { column, row };
+}
+
+function sum(numbers) {
+  return numbers.reduce((all, n) => all + n, 0);
+}
+
+function boxSize(box) {
+  const longest = Math.max(box.title.length, ...box.lines.map((line) => line.length));
+  return { x: 0, y: 0, width: Math.max(96, longest * 8 + 28), height: 38 + 18 * box.lines.length };
+}
+
+/** How one grid is laid out: its cells' places, without its place in the picture (x, y). */
+export function plan(grid, titles = true) {
+  const sides = grid.size.map((cells, a) => (grid.low[a] ?? 0) + (cells - 1) * (grid.gaps[a] ?? 1) + 1 + (grid.high[a] ?? 0));
+  const [sheets, rows, columns] = [...Array(3 - sides.length).fill(1), ...sides];
+  const deep = sides.length === 3;
+  const cell = grid.look === "image" ? Math.min(CELL, IMAGE / Math.max(rows, columns)) : CELL;
+  const sheet = { height: rows * cell * (deep ? FLAT : 1), lean: deep ? rows * cell * LEAN : 0 };
+  const one = {
+    width: columns * cell + sheet.lean,
+    height: sheets * sheet.height + (sheets - 1) * SHEET,
+  };
+  const colour = grid.look === "image" && grid.channels === 3;
+  const shown = colour ? 1 : grid.channels;
+  const across = Math.min(grid.across, shown);
+  const down = Math.ceil(shown / across);
+  return {
+    x: 0, y: 0, cell, deep, sides, sheets, rows, columns, colour, across,
+    top: titles ? TITLE : 0, one,
+    width: across * one.width + (across - 1) * CHANNEL,
+    height: (titles ? TITLE : 0) + down * one.height + (down - 1) * CHANNEL,
+    lean: deep ? LEAN : 0,
+    flat: deep ? FLAT : 1,
+    sheet,
+    low: grid.low, gaps: grid.gaps,
+  };
+}
+
+/** The upper left corner of a place (counted with padding) of a channel. */
+export function corner(plan, channel, place) {
+  const [sheet, row, column] = [...Array(3 - place.length).fill(0), ...place];
+  const index = plan.colour ? 0 : channel;
+  const left = plan.x + (index % plan.across) * (plan.one.width + CHANNEL);
+  const top = plan.y + plan.top + Math.floor(index / plan.across) * (plan.one.height + CHANNEL);
+  return [
+    left + column * plan.cell + (plan.deep ? (plan.rows - row) * plan.cell * LEAN : 0),
+    top + sheet * (plan.sheet.height + SHEET) + row * plan.cell * plan.flat,
+  ];
+}
+
+/** The place of a cell's position, padding and holes counted. */
+export function placeOf(plan, position) {
+  return position.map((at, a) => (plan.low[a] ?? 0) + at * (plan.gaps[a] ?? 1));
+}
+
+/** The four corners of a place, clockwise. */
+export function outline(plan, channel, place, inset = 0) {
+  const [x, y] = corner(plan, channel, place);
+  const [w, h, lean] = [plan.cell, plan.cell * plan.flat, plan.cell * plan.lean];
+  const i = inset;
+  return [
+    [x + i - (lean * i) / plan.cell, y + i * plan.flat],
+    [x + w - i - (lean * i) / plan.cell, y + i * plan.flat],
+    [x + w - i - lean + (lean * i) / plan.cell, y + h - i * plan.flat],
+    [x + i - lean + (lean * i) / plan.cell, y + h - i * plan.flat],
+  ];
+}
+
+/** The transform that lays a cell's own square (0..cell) onto its place. */
+export function lay(plan, channel, place) {
+  const [x, y] = corner(plan, channel, place);
+  return plan.deep
+    ? `matrix(1 0 ${-plan.lean} ${plan.flat} ${round(x)} ${round(y)})`
+    : `translate(${round(x)} ${round(y)})`;
+}
+
+export function round(n) {
+  return Math.round(n * 100) / 100;
+}
