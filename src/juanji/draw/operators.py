@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from math import prod
 from typing import Any
 
 from ..bind import Bound, bind
 from ..spec import Conv, Padding, Pool, Size, per_axis, windows
-from . import convolution, pool
+from . import convolution, pool, unpool
 from .scene import Scene
 from .stages import Numbers
 
@@ -148,6 +147,14 @@ def _global_avg_pool(
     return pool.avg_pool(bound, channels, values, operator="global-avg-pool")
 
 
+def _max_unpool(*, channels: int, values: Numbers | None = None, **given: Any) -> Scene:
+    return unpool.max_pool_and_unpool(_bound_pool(**given), channels, values)
+
+
+def _avg_unpool(*, channels: int, values: Numbers | None = None, **given: Any) -> Scene:
+    return unpool.avg_unpool(_bound_pool(**given), channels, values)
+
+
 CONV = {
     "input": (5, 5), "kernel": 3, "stride": 1, "padding": 0, "dilation": 1, "groups": 1,
     "in_channels": 1, "out_channels": 1,
@@ -176,6 +183,13 @@ OPERATORS: tuple[Operator, ...] = (
     Operator(
         "stochastic-pool", "stochastic pooling", "pooling", _stochastic_pool,
         POOL | {"channels": 1, "training": True}, ("values", "random"),
+    ),
+    Operator(
+        "max-unpool", "max unpooling", "pooling", _max_unpool, POOL | {"channels": 1}, ("values",)
+    ),
+    Operator(
+        "avg-unpool", "average unpooling", "pooling", _avg_unpool, POOL | {"channels": 1},
+        ("values",),
     ),
     Operator(
         "global-avg-pool", "global average pooling", "pooling", _global_avg_pool,
