@@ -8,7 +8,7 @@ const CHANNEL = 14; // between channels
 const SHEET = 12; // between the sheets of a third axis
 const LEAN = 0.45; // how far a sheet leans to the right, for each cell of its depth
 const FLAT = 0.7; // how much of its depth a sheet shows
-const GAP = { along: 76, beside: 30 };
+const GAP = { plain: 70, labelled: 110, rows: 26 };
 
 /** Lay a scene out: {width, height, grids: Map(name -> Plan), boxes: Map(name -> rectangle)}. */
 export function layout(scene, { upright = false, titles = true } = {}) {
@@ -18,39 +18,33 @@ export function layout(scene, { upright = false, titles = true } = {}) {
     ...scene.grids.map((grid) => ({ ...at(grid), size: plans.get(grid.name) })),
     ...scene.boxes.map((box) => ({ ...at(box), size: boxes.get(box.name) })),
   ];
-  const lanes = [...new Set(parts.map((part) => part.column))].sort((a, b) => a - b);
-  const [along, across] = upright ? ["height", "width"] : ["width", "height"];
-  const gap = scene.arrows.some((arrow) => arrow.label) && !upright ? GAP.along + 40 : GAP.along;
-  const stacks = lanes.map((lane) => {
-    const members = parts.filter((part) => part.column === lane).sort((a, b) => a.row - b.row);
-    return {
-      members,
-      along: Math.max(...members.map((part) => part.size[along])),
-      across: sum(members.map((part) => part.size[across])) + GAP.beside * (members.length - 1),
-    };
-  });
-  const breadth = Math.max(...stacks.map((stack) => stack.across));
-  let offset = 0;
-  for (const stack of stacks) {
-    let beside = (breadth - stack.across) / 2;
-    for (const { size } of stack.members) {
-      const centred = offset + (stack.along - size[along]) / 2;
-      [size.x, size.y] = upright ? [beside, centred] : [centred, beside];
-      beside += size[across] + GAP.beside;
-    }
-    offset += stack.along + (upright ? GAP.beside + 10 : gap);
+  const gap = scene.arrows.some((arrow) => arrow.label) ? GAP.labelled : GAP.plain;
+  const columns = tracks(parts, "column", upright ? "height" : "width", upright ? GAP.rows + 10 : gap);
+  const rows = tracks(parts, "row", upright ? "width" : "height", GAP.rows);
+  for (const { column, row, size } of parts) {
+    const [across, down] = upright ? [rows.at.get(row), columns.at.get(column)] : [columns.at.get(column), rows.at.get(row)];
+    size.x = across.start + (across.length - size.width) / 2;
+    size.y = down.start + (down.length - size.height) / 2;
   }
-  const length = offset - (upright ? GAP.beside + 10 : gap);
-  const [width, height] = upright ? [breadth, length] : [length, breadth];
+  const [width, height] = upright ? [rows.end, columns.end] : [columns.end, rows.end];
   return { width, height, grids: plans, boxes, upright };
+}
+
+/** Where each column (or row) starts and how long it is: as long as the longest part in it. */
+function tracks(parts, key, side, gap) {
+  const lengths = new Map();
+  for (const part of parts) lengths.set(part[key], Math.max(lengths.get(part[key]) ?? 0, part.size[side]));
+  const found = { at: new Map(), end: 0 };
+  for (const index of [...lengths.keys()].sort((a, b) => a - b)) {
+    const start = found.at.size ? found.end + gap : 0;
+    found.at.set(index, { start, length: lengths.get(index) });
+    found.end = start + lengths.get(index);
+  }
+  return found;
 }
 
 function at({ column, row }) {
   return { column, row };
-}
-
-function sum(numbers) {
-  return numbers.reduce((all, n) => all + n, 0);
 }
 
 function boxSize(box) {

@@ -16,7 +16,8 @@ export function groupsOf(channels, groups) {
   return Array.from({ length: channels }, (_, c) => Math.floor(c / (channels / groups)));
 }
 
-export function given(values, count, low, high, seed) {
+/** The numbers given, checked, or whole ones in [low, high] that are always the same. */
+export function numbers(values, count, low, high, seed) {
   if (values == null) return sample(count, low, high, seed);
   if (values.length !== count) throw new Refusal("wrongCount", { count, given: values.length });
   return [...values];
@@ -30,7 +31,7 @@ export function inputGrid(bound, values, { column = 0, row = 0, stuffed = false,
   const cells = bound.inChannels * product(bound.inputSize);
   return grid({
     name, title: name, role: "input", size: bound.inputSize, channels: bound.inChannels,
-    values: given(values, cells, 0, 9, 1), column, row,
+    values: numbers(values, cells, 0, 9, 1), column, row,
     low: edges.map(([low]) => low), high: edges.map(([, high]) => high),
     gaps: stuffed ? bound.axes.map((axis) => axis.stride) : [],
     groups: groupsOf(bound.inChannels, bound.groups),
@@ -44,7 +45,7 @@ export function weightGrid(bound, values, { column, row = 0, name = "weight", se
   const [first, second] = bound.transposed ? [bound.inChannels, out] : [bound.outChannels, into];
   return grid({
     name, title: name, role: "weight", size, channels: first * second,
-    values: given(values, first * second * product(size), -1, 2, seed), column, row,
+    values: numbers(values, first * second * product(size), -1, 2, seed), column, row,
     gaps: bound.axes.map((axis) => axis.dilation), across: Math.max(second, 1),
     groups: groupsOf(first * second, bound.groups),
   });
@@ -60,10 +61,7 @@ export function biasGrid(values, { column, row, name = "bias" }) {
 /** The grid that steps wrote; `cut`: with the places a transposed one cuts off around. */
 export function outputGrid(bound, steps, { column, row = 0, name = "output", role = "output", cut = false }) {
   const size = bound.outputSize;
-  const values = Array(bound.outChannels * product(size)).fill(0);
-  for (const one of steps)
-    for (const w of one.writes)
-      if (w.grid === name && inside(w.position, size)) values[flat(w.channel, w.position, size)] = w.value;
+  const values = written(name, steps, bound.outChannels, size);
   const edges = cut ? bound.axes.map(around) : [];
   return grid({
     name, title: name, role, size, channels: bound.outChannels, values, column, row,
@@ -152,6 +150,20 @@ export function sparse(name, steps, source, target) {
   return { name, rows, columns, entries };
 }
 
+/** The values of the grid `name` when all steps are done. */
+export function written(name, steps, channels, size) {
+  const values = Array(channels * product(size)).fill(0);
+  for (const one of steps)
+    for (const w of one.writes)
+      if (w.grid === name && inside(w.position, size)) values[flat(w.channel, w.position, size)] = w.value;
+  return values;
+}
+
+/** The value of a cell; in padding and in holes there is zero. */
+export function read(source, channel, position) {
+  return inside(position, source.size) ? source.values[flat(channel, position, source.size)] : 0;
+}
+
 /** The taps of one output cell, zeros of the padding and of holes included. */
 function windowTaps(bound, source, weight, outChannel, place) {
   const [into, out] = perGroup(bound);
@@ -162,7 +174,7 @@ function windowTaps(bound, source, weight, outChannel, place) {
     const block = bound.transposed ? inChannel * out + (outChannel % out) : outChannel * into + local;
     for (const reach of place.reaches) {
       const at = tapIndex(bound, reach.tap);
-      const value = reach.inside ? source.values[flat(inChannel, reach.position, source.size)] : 0;
+      const value = read(source, inChannel, reach.position);
       const where = { grid: weight.name, channel: block, position: unflat(at, weight.size) };
       taps.push(tap(source.name, inChannel, reach.position, value, weight.values[block * tapCount + at], where));
     }
