@@ -1,0 +1,147 @@
+// Sliders, switches and choices for the arguments of an operator.
+
+import { h } from "./dom.js";
+
+const MODES = ["valid", "same", "full"];
+const SIZES = ["input", "kernel", "stride", "dilation", "output_padding"];
+const INPUT = { 1: 24, 2: 12, 3: 6 }; // cells of an axis, by the number of axes
+const RANGES = {
+  kernel: [1, 7], stride: [1, 4], dilation: [1, 4], output_padding: [0, 3], padding: [0, 6],
+};
+const CHANNELS = [1, 8];
+export const CHOICES = { how: ["scatter", "gather"] };
+
+/** The controls of `row` for the arguments as they are; `changed(name, value)` is told of moves. */
+export class Controls {
+  constructor(texts, changed, eachChanged) {
+    this.texts = texts;
+    this.changed = changed;
+    this.eachChanged = eachChanged;
+    this.view = h("div", { class: "controls" });
+    this.shape = null;
+  }
+
+  /** Show arguments; controls are made anew only when there are others. */
+  show(row, args, each, locked = []) {
+    const shape = JSON.stringify([row.name, args.input?.length, typeof args.padding === "string", each, this.texts.language, locked, Object.keys(args)]);
+    this.args = args;
+    this.row = row;
+    if (shape !== this.shape) {
+      this.shape = shape;
+      this.updates = [];
+      this.each = each;
+      this.view.replaceChildren(...this.#all(row, locked));
+    }
+    for (const update of this.updates) update();
+  }
+
+  #all(row, locked) {
+    const { texts } = this;
+    const made = [];
+    const names = Object.keys(row.arguments).filter((name) => !locked.includes(name));
+    if (names.includes("input")) made.push(this.#dimensions(row));
+    for (const name of names) {
+      const model = row.arguments[name];
+      if (name === "padding") made.push(...this.#padding());
+      else if (SIZES.includes(name)) made.push(...this.#size(name));
+      else if (typeof model === "boolean") made.push(this.#switch(name));
+      else if (typeof model === "string") made.push(this.#choice(name, CHOICES[name] ?? [model], texts.argument(name)));
+      else if (typeof model === "number") made.push(this.#number(name));
+    }
+    if (this.args.input?.length > 1)
+      made.push(
+        h("label", { class: "switch" },
+          h("input", { type: "checkbox", checked: this.each, onchange: (event) => this.eachChanged(event.target.checked) }),
+          h("span", {}, texts.t("eachAxis"))),
+      );
+    return made;
+  }
+
+  #dimensions(row) {
+    const choose = (count) => {
+      const size = row.arguments.input;
+      const wanted = Array.from({ length: count }, (_, a) => Math.min(this.args.input[a] ?? size[0], INPUT[count]));
+      this.changed("dimensions", count === 3 ? wanted.map((n) => Math.min(n, 4)) : wanted);
+    };
+    const group = h("div", { class: "segments", role: "group", "aria-label": this.texts.t("dimensions") });
+    for (const count of [1, 2, 3]) {
+      const button = h("button", { type: "button", onclick: () => choose(count) }, `${count}-D`);
+      this.updates.push(() => button.setAttribute("aria-pressed", this.args.input.length === count));
+      group.append(button);
+    }
+    return group;
+  }
+
+  #size(name) {
+    const count = this.args.input?.length ?? 1;
+    const range = name === "input" ? [1, INPUT[count]] : RANGES[name];
+    const get = (axis) => {
+      const value = this.args[name] ?? this.args.kernel; // a pooling's stride is its kernel unless given
+      return Array.isArray(value) ? value[axis] : value;
+    };
+    const set = (axis, value) => {
+      const now = Array.from({ length: count }, (_, a) => get(a));
+      const all = now.map((old, a) => (axis === null || a === axis ? value : old));
+      this.changed(name, name === "input" || !all.every((n) => n === all[0]) ? all : all[0]);
+    };
+    const label = this.texts.argument(name);
+    if (!this.each || count === 1) return [this.#slider(name, label, range, () => get(0), (value) => set(null, value))];
+    return Array.from({ length: count }, (_, axis) =>
+      this.#slider(`${name}-${axis}`, `${label}, ${this.texts.t("axis", { n: axis + 1 })}`, range, () => get(axis), (value) => set(axis, value)),
+    );
+  }
+
+  #padding() {
+    const { texts } = this;
+    const mode = h("select", { name: "padding-mode", onchange: () => this.changed("padding", mode.value === "numbers" ? 0 : mode.value) });
+    mode.append(h("option", { value: "numbers" }, texts.t("byNumbers")), ...(this.row.kindOfPadding ?? MODES).map((value) => h("option", { value }, value)));
+    this.updates.push(() => { mode.value = typeof this.args.padding === "string" ? this.args.padding : "numbers"; });
+    const made = [h("label", { class: "choice" }, h("span", {}, texts.t("padding")), mode)];
+    if (typeof this.args.padding === "string") return made;
+    const pair = () => {
+      const value = Array.isArray(this.args.padding) ? this.args.padding[0] : this.args.padding;
+      return Array.isArray(value) ? value : [value, value];
+    };
+    const set = (low, high) => this.changed("padding", low === high ? low : this.args.input.map(() => [low, high]));
+    made.push(
+      this.#slider("padding-low", texts.t("paddingLow"), RANGES.padding, () => pair()[0], (low) => set(low, pair()[0] === pair()[1] ? low : pair()[1])),
+      this.#slider("padding-high", texts.t("paddingHigh"), RANGES.padding, () => pair()[1], (high) => set(pair()[0], high)),
+    );
+    return made;
+  }
+
+  #number(name) {
+    const label = this.texts.argument(name);
+    if (name === "groups" || name.endsWith("_groups")) {
+      const range = [1, 8];
+      return this.#slider(name, label, range, () => this.args[name], (value) => this.changed(name, value));
+    }
+    const fraction = name.startsWith("alpha");
+    const range = fraction ? [0, 1, 0.125] : RANGES[name] ?? CHANNELS;
+    return this.#slider(name, label, range, () => this.args[name], (value) => this.changed(name, value));
+  }
+
+  #slider(name, label, [min, max, step = 1], get, set) {
+    const value = h("output", {});
+    const input = h("input", { type: "range", name, min, max, step, oninput: () => set(Number(input.value)) });
+    this.updates.push(() => {
+      input.max = Math.max(max, get());
+      input.value = get();
+      value.textContent = get();
+    });
+    return h("label", { class: "slider" }, h("span", {}, label), value, input);
+  }
+
+  #switch(name) {
+    const input = h("input", { type: "checkbox", name, onchange: () => this.changed(name, input.checked) });
+    this.updates.push(() => { input.checked = this.args[name]; });
+    return h("label", { class: "switch" }, input, h("span", {}, this.texts.argument(name)));
+  }
+
+  #choice(name, values, label) {
+    const select = h("select", { name, onchange: () => this.changed(name, select.value) });
+    select.append(...values.map((value) => h("option", { value }, this.texts.argument(value))));
+    this.updates.push(() => { select.value = this.args[name]; });
+    return h("label", { class: "choice" }, h("span", {}, label), select);
+  }
+}
