@@ -11,7 +11,7 @@ from typing import Any
 
 from ..bind import Bound, bind
 from ..spec import Conv, Padding, Pool, Size, per_axis, windows
-from . import convolution, pool, unpool
+from . import convolution, deform, pool, unpool
 from .scene import Scene
 from .stages import Numbers
 
@@ -104,6 +104,20 @@ def _conv_transpose(
     return convolution.scene(bound, values, weight, bias, how=how)
 
 
+def _deformable(
+    *,
+    pattern: str,
+    values: Numbers | None = None,
+    weight: Numbers | None = None,
+    offset: Numbers | None = None,
+    bias: Numbers | None = None,
+    mask: Numbers | None = None,
+    **given: Any,
+) -> Scene:
+    bound = _bound_conv(**given)
+    return deform.scene(bound, values, weight, offset, bias, mask=mask, pattern=pattern)
+
+
 def _bound_pool(
     input: Sequence[int],
     kernel: Size,
@@ -170,6 +184,10 @@ OPERATORS: tuple[Operator, ...] = (
         "conv-transpose", "transposed convolution", "convolution", _conv_transpose,
         CONV | {"input": (2, 2), "output_padding": 0, "how": "scatter"},
         ("values", "weight", "bias"),
+    ),
+    Operator(
+        "deformable", "deformable convolution", "convolution", _deformable,
+        CONV | {"pattern": "free"}, ("values", "weight", "offset", "bias", "mask"),
     ),
     Operator(
         "max-pool", "max pooling", "pooling", _max_pool,

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from ..bind import Bound
 from ..spec import Conv
-from .scene import MATRIX, Cell, Grid, Matrix, Position, Role, Step, Tap, Write
+from .scene import MATRIX, Cell, Corner, Grid, Matrix, Position, Role, Step, Tap, Write
 from .texts import product, running, sample, total
 from .windows import Place, around, around_stuffed, channels_per_group, gather, scatter
 
@@ -218,16 +218,21 @@ def sparse(name: str, steps: Sequence[Step], source: Grid, target: Grid) -> Matr
     rows, columns = len(target.values), len(source.values)
     if rows > MATRIX[0] or columns > MATRIX[1]:
         return None
-    entries = []
+    entries: dict[tuple[int, int], float] = {}
     for step in steps:
         for index, tap in enumerate(step.taps):
             write = step.writes[index if step.scatter else 0]
             if tap.grid != source.name or write.grid != target.name or tap.factor is None:
                 continue
-            if inside(tap.position, source.size) and inside(write.position, target.size):
-                row = flat(write.channel, write.position, target.size)
-                entries.append((row, flat(tap.channel, tap.position, source.size), tap.factor))
-    return Matrix(name, rows, columns, tuple(sorted(entries)))
+            if not inside(write.position, target.size):
+                continue
+            row = flat(write.channel, write.position, target.size)
+            for corner in tap.corners or (Corner(tap.position, 1.0),):
+                if inside(corner.position, source.size):
+                    key = (row, flat(tap.channel, corner.position, source.size))
+                    entries[key] = entries.get(key, 0.0) + corner.share * tap.factor
+    listed = sorted((row, column, factor) for (row, column), factor in entries.items())
+    return Matrix(name, rows, columns, tuple(listed))
 
 
 def written(
