@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from . import functional, nets, nn, swaps
     from .analysis import Report, analyze
     from .conversion import Plan, convert, convert_, plan
+    from .explanation import Explanation, explain
     from .exporting import export
     from .ops.dispatch import why
     from .ops.native import native_status
@@ -21,12 +22,14 @@ _MODULES = ("functional", "nets", "nn", "swaps")
 
 _HOMES = {
     "Comparison": "study",
+    "Explanation": "explanation",
     "Plan": "conversion",
     "Report": "analysis",
     "analyze": "analysis",
     "compare": "study",
     "convert": "conversion",
     "convert_": "conversion",
+    "explain": "explanation",
     "export": "exporting",
     "native_status": "ops.native",
     "plan": "conversion",
@@ -35,12 +38,14 @@ _HOMES = {
 
 __all__ = [
     "Comparison",
+    "Explanation",
     "Plan",
     "Report",
     "analyze",
     "compare",
     "convert",
     "convert_",
+    "explain",
     "export",
     "functional",
     "native_status",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 
 from .. import cost
 from ..bind import Axis, Bound, extent
@@ -78,6 +79,14 @@ def of_conv(bound: Bound, *, bias: bool = False) -> tuple[Fact, ...]:
 def view(bound: Bound) -> str:
     """Write how many input cells one output cell sees, from the first to the last, per axis."""
     return shape(receptive_field([bound]))
+
+
+def matrix_size(bound: Bound) -> Fact:
+    """Say how large a convolution's matrix is."""
+    spec = bound.spec
+    assert isinstance(spec, Conv)
+    rows, columns = prod(bound.output_size), prod(bound.input_size)
+    return Fact("matrix", shape((spec.out_channels * rows, spec.in_channels * columns)))
 
 
 def of_matrix(source: Grid, target: Grid) -> Fact:

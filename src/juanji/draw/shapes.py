@@ -140,7 +140,7 @@ def width_of(text: str, size: float) -> float:
 def wrap(text: str, size: float, width: float) -> list[str]:
     """Break a text at its spaces into lines of at most `width`; a result stays with its "=".
 
-    >>> wrap("1*1 + 0*1 = 1", 10, 45)
+    >>> wrap("1*1 + 0*1 = 1", 10, 55)
     ['1*1 + 0*1', '= 1']
     """
     lines = [""]
