@@ -2,7 +2,9 @@
 
 import { bind } from "./relation.js";
 import { convolution } from "./convolution.js";
+import { deformable } from "./deform.js";
 import { avgPool, maxPool, stochasticPool } from "./pool.js";
+import { avgUnpool, maxPoolAndUnpool } from "./unpool.js";
 
 /** One value per axis. */
 export function perAxis(value, input) {
@@ -34,10 +36,14 @@ export const BUILDERS = {
     convolution(boundConv(a, { transposed: true, outputPadding: perAxis(a.output_padding, a.input) }), {
       ...numbersOf(a), how: a.how,
     }),
+  deformable: (a) =>
+    deformable(boundConv(a), { ...numbersOf(a), offset: a.offset, mask: a.mask, pattern: a.pattern }),
   "max-pool": (a) => maxPool(boundPool(a), a.channels, a.values),
   "avg-pool": (a) => avgPool(boundPool(a), a.channels, a.values, { countPadding: a.count_include_pad }),
   "stochastic-pool": (a) =>
     stochasticPool(boundPool(a), a.channels, a.values, { random: a.random, training: a.training }),
+  "max-unpool": (a) => maxPoolAndUnpool(boundPool(a), a.channels, a.values),
+  "avg-unpool": (a) => avgUnpool(boundPool(a), a.channels, a.values),
   "global-avg-pool": ({ input, channels, values }) =>
     avgPool(boundPool({ input, kernel: input }), channels, values, { operator: "global-avg-pool" }),
 };

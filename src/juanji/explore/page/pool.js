@@ -44,7 +44,7 @@ export function stochasticPool(bound, channels, input, { random = null, training
   const source = poolInput(bound, channels, input);
   if (!source.values.every((value) => value >= 0)) throw new Refusal("negative");
   const outputs = channels * product(bound.outputSize);
-  const drawn = random ?? sample(outputs, 0, 99, 3).map((value) => value / 100);
+  const drawn = random ?? sample(outputs, 0, 99, 4).map((value) => value / 100);
   const chance = grid({
     name: "random", title: "random number", role: "input", size: bound.outputSize, channels,
     values: numbers(drawn, outputs, 0, 0, 0), column: 1, row: 1,
@@ -75,7 +75,7 @@ export function poolInput(bound, channels, values) {
   const edges = bound.axes.map(around);
   return grid({
     name: "input", title: "input", role: "input", size: bound.inputSize, channels,
-    values: numbers(values, channels * cells, 0, 9, 1), column: 0,
+    values: numbers(values, channels * cells, 0, 9, 46), column: 0,
     low: edges.map(([low]) => low), high: edges.map(([, high]) => high),
   });
 }

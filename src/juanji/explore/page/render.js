@@ -34,13 +34,14 @@ export class Picture {
     for (const one of scene.arrows) still.append(this.#arrow(one));
     for (const one of scene.boxes) still.append(this.#box(one));
     this.window = make("path", { class: "window" });
+    still.append(this.window);
     for (const one of scene.grids) still.append(this.#grid(one));
     this.marks = Object.fromEntries(
       ["reach", "taps", "weights", "writes", "cursor"].map((name) => [name, make("path", { class: `mark ${name}` })]),
     );
     this.points = make("path", { class: "points" });
     this.labels = make("g", { class: "factors" });
-    this.svg.append(still, this.window, ...Object.values(this.marks), this.points, this.labels);
+    this.svg.append(still, ...Object.values(this.marks), this.points, this.labels);
     this.show(-1);
   }
 
@@ -115,9 +116,9 @@ export class Picture {
     const key = cellKey(grid.name, channel, position);
     const inner = plan.cell - 2;
     const square = make("rect", { x: 1, y: 1, width: inner, height: inner, rx: 4, class: "cell" });
-    const text = make("text", { x: plan.cell / 2, y: plan.cell / 2 });
+    const text = make("text", { x: plan.cell / 2, y: plan.cell * 0.48 });
     const element = make("g", { transform: lay(plan, channel, place), "data-cell": key }, [square, text]);
-    const cell = { grid: grid.name, channel, position, square, text };
+    const cell = { grid: grid.name, channel, position, square, text, value: undefined };
     this.cells.set(key, cell);
     if (!this.history.written(key)) {
       const index = position.reduce((n, at, a) => n * grid.size[a] + at, channel);
@@ -128,9 +129,9 @@ export class Picture {
 
   #fill(cell, value) {
     if (!cell) return; // a place that a transposed convolution cuts off
-    const text = value === null ? "" : number(value);
+    if (cell.value === value) return;
     cell.value = value;
-    if (cell.text.textContent === text) return;
+    const text = value === null ? "" : number(value);
     cell.text.textContent = text;
     cell.text.setAttribute("class", text.length > 6 ? "tiny" : text.length > 4 ? "small" : "");
     const share = value === null || Number.isNaN(value) ? 0 : Math.min(Math.abs(value) / this.scales.get(cell.grid), 1);
@@ -250,8 +251,8 @@ export class Picture {
       if (!tap) return;
       const plan = this.plan.grids.get(tap.grid);
       text.setAttribute("transform", lay(plan, tap.channel, placeOf(plan, tap.position)));
-      text.setAttribute("x", plan.cell - 5);
-      text.setAttribute("y", plan.cell - 5);
+      text.setAttribute("x", plan.cell - 4);
+      text.setAttribute("y", plan.cell - 4.5);
     });
   }
 }

@@ -4,9 +4,18 @@ import { h } from "./dom.js";
 import { MatrixPicture } from "./matrix.js";
 import { number } from "./numbers.js";
 import { Player, SPEEDS } from "./player.js";
-import { Picture } from "./render.js";
+import { Picture, make } from "./render.js";
 
 const UPRIGHT_BELOW = 620; // of the picture's own width, in px
+
+const ICONS = {
+  first: "M5 4v12M16 4l-8 6 8 6z", back: "M13 4l-7 6 7 6", play: "M6 3.5l10 6.5-10 6.5z", pause: "M6 4h3v12H6zM11 4h3v12h-3z",
+  forward: "M7 4l7 6-7 6", last: "M15 4v12M4 4l8 6-8 6z",
+};
+
+function icon(name) {
+  return make("svg", { viewBox: "0 0 20 20", width: 18, height: 18, "aria-hidden": "true", class: "sign" }, [make("path", { d: ICONS[name] })]);
+}
 
 /** One scene on the page. `texts` translates; `stepped(at)` is told of every step. */
 export class Stage {
@@ -56,7 +65,7 @@ export class Stage {
       .join(" ");
     this.facts.replaceChildren(
       ...scene.facts.map(({ key, text }) =>
-        h("div", { class: `fact ${key.replaceAll(" ", "-")}` }, h("dt", {}, texts.fact(key)), h("dd", {}, text)),
+        h("div", { class: "fact", "data-fact": key }, h("dt", {}, texts.fact(key)), h("dd", {}, text)),
       ),
     );
     this.#draw();
@@ -162,17 +171,15 @@ export class Transport {
       this.#update();
       stepped(at);
     });
-    const button = (name, sign, run) => h("button", { type: "button", class: `icon ${name}`, onclick: run }, sign);
+    const button = (name, run) => h("button", { type: "button", class: `icon ${name}`, onclick: run }, icon(name));
     const { player } = this;
     this.buttons = {
-      first: button("first", "⏮", () => { player.playing = false; player.go(-1); }),
-      back: button("back", "◀", () => player.move(-1)),
-      play: button("play", "▶", () => player.toggle()),
-      forward: button("forward", "▶", () => player.move(1)),
-      last: button("last", "⏭", () => player.go(player.count - 1)),
+      first: button("first", () => { player.playing = false; player.go(-1); }),
+      back: button("back", () => player.move(-1)),
+      play: button("play", () => player.toggle()),
+      forward: button("forward", () => player.move(1)),
+      last: button("last", () => player.go(player.count - 1)),
     };
-    this.buttons.back.textContent = "‹";
-    this.buttons.forward.textContent = "›";
     this.scrub = h("input", { type: "range", min: -1, step: 1, class: "scrub", oninput: () => { player.playing = false; player.go(Number(this.scrub.value)); } });
     this.count = h("output", { class: "count" });
     this.speed = h("select", { class: "speed", onchange: () => { player.speed = Number(this.speed.value); } });
@@ -209,7 +216,9 @@ export class Transport {
     const spoken = this.texts.t("stepOf", { at: at + 1, count });
     this.scrub.setAttribute("aria-valuetext", spoken);
     this.count.textContent = `${at + 1} / ${count}`;
-    this.buttons.play.textContent = playing ? "⏸" : "▶";
+    const sign = playing ? "pause" : "play";
+    if (this.sign !== sign) this.buttons.play.replaceChildren(icon(sign));
+    this.sign = sign;
     this.buttons.play.setAttribute("aria-label", this.texts.t(playing ? "pause" : "play"));
     this.buttons.back.disabled = this.buttons.first.disabled = at < 0;
     this.buttons.forward.disabled = this.buttons.last.disabled = at >= count - 1;

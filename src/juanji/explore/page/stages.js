@@ -136,17 +136,20 @@ export function scattered(bound, source, weight, target, { bias = null, stage = 
 export function sparse(name, steps, source, target) {
   const [rows, columns] = [target.values.length, source.values.length];
   if (rows > LIMITS.rows || columns > LIMITS.columns) return null;
-  const entries = [];
+  const found = new Map(); // row * columns + column -> factor
   for (const one of steps)
     one.taps.forEach((t, index) => {
       const w = one.writes[one.scatter ? index : 0];
       if (t.grid !== source.name || w.grid !== target.name || t.factor === null) return;
-      if (inside(t.position, source.size) && inside(w.position, target.size))
-        entries.push([
-          flat(w.channel, w.position, target.size), flat(t.channel, t.position, source.size), t.factor,
-        ]);
+      if (!inside(w.position, target.size)) return;
+      const row = flat(w.channel, w.position, target.size);
+      for (const corner of t.corners.length ? t.corners : [{ position: t.position, share: 1 }]) {
+        if (!inside(corner.position, source.size)) continue;
+        const key = row * columns + flat(t.channel, corner.position, source.size);
+        found.set(key, (found.get(key) ?? 0) + corner.share * t.factor);
+      }
     });
-  entries.sort((a, b) => a[0] - b[0] || a[1] - b[1] || a[2] - b[2]);
+  const entries = [...found].sort((a, b) => a[0] - b[0]).map(([key, factor]) => [Math.floor(key / columns), key % columns, factor]);
   return { name, rows, columns, entries };
 }
 
