@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..bind import Bound, bind
+from ..ops.octave import octave_cut
 from ..spec import Conv, Padding, Pool, Size, per_axis, windows
-from . import convolution, deform, pool, unpool
+from . import convolution, deform, octave, pool, unpool
 from .scene import Scene
 from .stages import Numbers
 
@@ -118,6 +119,24 @@ def _deformable(
     return deform.scene(bound, values, weight, offset, bias, mask=mask, pattern=pattern)
 
 
+def _octave(
+    *,
+    alpha_in: float,
+    alpha_out: float,
+    downsample: str,
+    high: Numbers | None = None,
+    low: Numbers | None = None,
+    weight: Numbers | None = None,
+    bias: Numbers | None = None,
+    **given: Any,
+) -> Scene:
+    bound = _bound_conv(**given)
+    assert isinstance(bound.spec, Conv)
+    cut = octave_cut(bound.spec, alpha_in, alpha_out, downsample)
+    alpha = f"{alpha_in} -> {alpha_out}"
+    return octave.scene(cut, bound, high, low, weight, bias, alpha=alpha)
+
+
 def _bound_pool(
     input: Sequence[int],
     kernel: Size,
@@ -188,6 +207,12 @@ OPERATORS: tuple[Operator, ...] = (
     Operator(
         "deformable", "deformable convolution", "convolution", _deformable,
         CONV | {"pattern": "free"}, ("values", "weight", "offset", "bias", "mask"),
+    ),
+    Operator(
+        "octave", "octave convolution", "frequency", _octave,
+        CONV | {"input": (4, 4), "padding": 1, "in_channels": 2, "out_channels": 2}
+        | {"alpha_in": 0.5, "alpha_out": 0.5, "downsample": "pool"},
+        ("high", "low", "weight", "bias"),
     ),
     Operator(
         "max-pool", "max pooling", "pooling", _max_pool,
