@@ -120,6 +120,40 @@ def bench(
 
 
 @app.command()
+def draw(
+    operator: Annotated[str, typer.Argument(help="conv, conv-transpose, max-pool, octave, ...")],
+    out: Annotated[str, typer.Option("--out", "-o", help="A .gif, .svg or .html file.")],
+    input: Annotated[str | None, typer.Option(help="Its size: 5, or per axis 5x7.")] = None,
+    kernel: Annotated[str | None, typer.Option(help="3, or per axis 3x5.")] = None,
+    stride: Annotated[str | None, typer.Option(help="2, or per axis 2x1.")] = None,
+    padding: Annotated[str | None, typer.Option(help="1, 1x2, 1+0x2, same, full.")] = None,
+    dilation: Annotated[str | None, typer.Option(help="2, or per axis 2x1.")] = None,
+    groups: Annotated[str | None, typer.Option(help="Of channels.")] = None,
+    channels: Annotated[str | None, typer.Option(help="Of the input.")] = None,
+    out_channels: Annotated[str | None, typer.Option(help="Of the output.")] = None,
+    dimensions: Annotated[int | None, typer.Option(help="1, 2 or 3 axes.")] = None,
+    more: Annotated[
+        list[str] | None, typer.Option("--set", help="Any other argument: flip=true; repeatable.")
+    ] = None,
+    step: Annotated[int | None, typer.Option(help="The step an .svg shows.")] = None,
+) -> int:
+    """Draw an operator step by step: an animation, a still, or a page with a player."""
+    from juanji.draw import operators, words
+    from juanji.explanation import Explanation
+
+    said = {
+        "input": input, "kernel": kernel, "stride": stride, "padding": padding,
+        "dilation": dilation, "groups": groups, "channels": channels, "out_channels": out_channels,
+        **words.settings(more or ()),
+    }  # fmt: skip
+    found = operators.find(operator)
+    given = {name: text for name, text in said.items() if text is not None}
+    Explanation(words.scene(found, given, dimensions)).save(out, step=step)
+    print(out)
+    return 0
+
+
+@app.command()
 def operators(as_json: Json = False) -> int:
     """List every operator and layer: dimensions, formula, arithmetic, source."""
     from juanji import catalog

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
@@ -51,7 +52,9 @@ class Arrangement:
 
 
 def caption(grid: Grid) -> str:
-    """Write a grid's title with its size, a weight's as torch has it."""
+    """Write a grid's title with its size, a weight's and a bias's as torch has it."""
+    if grid.size == (1,) and grid.role == "weight":
+        return f"{grid.title}  {grid.channels}"
     channels = (grid.channels // grid.across, grid.across) if grid.across > 1 else (grid.channels,)
     sizes = grid.size if grid.channels == 1 else (*channels, *grid.size)
     return f"{grid.title}  {shape(sizes)}"
@@ -65,7 +68,12 @@ def notes(scene: Scene) -> list[str]:
         f"from {', '.join(map(str, crop.first))}"
         for crop in scene.crops
     ]
-    return crops + [f"{fact.key}: {fact.text}" for fact in scene.facts]
+    return crops + [f"{fact.key}: {_grouped(fact.text)}" for fact in scene.facts]
+
+
+def _grouped(text: str) -> str:
+    """Part the digits of large numbers by thousands."""
+    return re.sub(r"\d{5,}", lambda digits: f"{int(digits[0]):,}", text)
 
 
 def arrange(scene: Scene) -> Arrangement:
@@ -81,7 +89,8 @@ def arrange(scene: Scene) -> Arrangement:
     )
     rows = _starts([(part.row, size[1]) for part, size in zip(parts, sizes, strict=True)], 22.0)
     inner = max((start + length for start, length in columns.values()), default=0.0)
-    width = float(ceil(max(inner, NARROWEST) + 2 * MARGIN))
+    least = scene.matrix.columns * ENTRY[0] if scene.matrix else 0.0
+    width = float(ceil(max(inner, least, NARROWEST) + 2 * MARGIN))
     shift = (width - inner) / 2
     title = wrap(scene.title, FORMULA, width - 2 * MARGIN)
     top = MARGIN + LINE * len(title) + 8

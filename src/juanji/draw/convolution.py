@@ -63,12 +63,12 @@ def scene(
     source = input_grid(bound, input, stuffed=spec.transposed and how == "gather")
     kernels = weight_grid(bound, weight, column=1)
     added = bias_grid(bias, column=1, row=1) if bias is not None else None
-    others = rest_grid(bound, rest, column=2, row=1) if rest is not None else None
+    others = rest_grid(bound, rest, column=2, row=0) if rest is not None else None
     if how == "gather":
         steps = gathered(bound, source, kernels, "output", bias=added, rest=others)
     else:
         steps = scattered(bound, source, kernels, "output", bias=added, rest=others)
-    target = output_grid(bound, steps, column=2, cut=how == "scatter")
+    target = output_grid(bound, steps, column=3 if others else 2, cut=how == "scatter")
     matrix = sparse("C^T" if spec.transposed else "C", steps, source, target)
     return Scene(
         operator="conv-transpose" if spec.transposed else "conv",

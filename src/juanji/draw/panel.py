@@ -52,8 +52,13 @@ class Panel:
 
     @property
     def gap(self) -> float:
-        """Between channels."""
-        return self.cell * (0.3 if len(self.grid.size) == 1 else 0.45)
+        """Between channels; wider than the holes of a dilated kernel."""
+        return self.cell * ((0.3 if len(self.grid.size) == 1 else 0.45) + self.holes)
+
+    @property
+    def holes(self) -> int:
+        """The most places left open between two cells of a weight."""
+        return max(self.grid.gaps or (1,)) - 1 if self.grid.role == "weight" else 0
 
     @property
     def one(self) -> Point:

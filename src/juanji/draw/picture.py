@@ -23,6 +23,7 @@ from .stages import flat
 from .texts import number, shape
 
 LEGIBLE = 15.0  # cells below this show no numbers
+ROOMY = 28.0  # from here on, a tapped cell shows its factor too
 POINT = 4.0  # half the size of a sampling point
 
 
@@ -122,9 +123,9 @@ def _cell(
     if value is None or panel.cell < LEGIBLE:
         return
     text, (x, y) = number(value), panel.centre(channel, place)
-    factor = tap.factor if tap and tap.weight else None
+    factor = tap.factor if tap and tap.weight and panel.cell >= ROOMY else None
     yield Text((x, y - (3 if factor is not None else 0)), text, _fit(text, panel.cell, 0.42))
-    if factor is not None and panel.cell >= 1.6 * LEGIBLE:
+    if factor is not None:
         text = f"* {number(factor)}"
         size = _fit(text, panel.cell, 0.26)
         yield Text(
@@ -196,8 +197,8 @@ def _matrix(matrix: Matrix, spot: Rectangle, state: Progress) -> Iterator[Shape]
         lit = row == i or column == j
         cell = Rectangle(spot.x + j * entry, spot.y + i * entry, entry, entry)
         yield _rectangle(cell, f"weight-{'lit' if lit else 'still'}")
-        if entry >= 10:
-            text = number(factor)
+        text = number(factor)
+        if entry >= 10 and len(text) <= 3:
             at_centre: Point = (cell.x + entry / 2, cell.y + entry / 2)
             yield Text(at_centre, text, _fit(text, entry, 0.6))
 

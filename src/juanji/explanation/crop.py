@@ -89,7 +89,7 @@ def _shown(bound: Bound) -> list[int]:
         return [most] * len(bound.axes)
     spans = [extent(window) for window in bound.spec.windows]
     return [
-        max(1 if span > most else 2, min((most - span) // axis.stride + 1, most))
+        max(2, min((most - span) // axis.stride + 1, most))
         for span, axis in zip(spans, bound.axes, strict=True)
     ]
 

@@ -47,16 +47,23 @@ class Explanation:
 
         return _written(path, player(self.scene))
 
-    def save(self, path: Target) -> None:
-        """Write what the path's suffix says: .svg, .gif or .html.
+    def save(self, path: Target, *, step: int | None = None) -> None:
+        """Write what the path's suffix says: .svg (after `step`), .gif or .html.
 
         Raises:
-            ValueError: the suffix is another one.
+            ValueError: the suffix is another one, or there is no such step.
         """
         suffix = Path(path).suffix.lower()
         if suffix not in (".svg", ".gif", ".html"):
             raise ValueError(f"path must end with .svg, .gif or .html, got {str(path)!r}")
-        getattr(self, suffix[1:])(path)
+        if suffix == ".svg":
+            self.svg(path, step=step)
+        elif step is not None:
+            raise ValueError(f"step must not be given for a {suffix} file, got {step}")
+        elif suffix == ".gif":
+            self.gif(path)
+        else:
+            self.html(path)
 
     def __repr__(self) -> str:
         return f"Explanation({self.scene.title!r}, {len(self.scene.steps)} steps)"

@@ -86,9 +86,10 @@ def pool_layer(layer: nn.Module, input: Any, view: View) -> Scene:
     if interop.is_max_pool(layer):
         return pooled(bound, x, view, title=title)
     module: Any = layer
+    divisor = getattr(module, "divisor_override", None)  # torch's 1-D layer has none
     return pooled(
         bound, x, view, title=title, average=True,
-        count_include_pad=module.count_include_pad, divisor=module.divisor_override,
+        count_include_pad=module.count_include_pad, divisor=divisor,
     )  # fmt: skip
 
 
