@@ -5,7 +5,7 @@ import { Controls } from "./controls.js";
 import { copyText, h } from "./dom.js";
 import { MEGABYTES, MEGAPIXELS, readImage } from "./image.js";
 import { number, sample } from "./numbers.js";
-import { build } from "./operators.js";
+import { MADE_UP, build, filled } from "./operators.js";
 import { preferences } from "./preferences.js";
 import { Refusal } from "./relation.js";
 import { settle } from "./settle.js";
@@ -102,7 +102,7 @@ export class Explorer {
     const button = (key, run, more = {}) => h("button", { type: "button", class: "plain", "data-t": key, onclick: run, ...more });
     this.first = h("select", { class: "operator", onchange: () => this.choose(this.first.value) });
     this.second = h("select", { onchange: () => this.chooseSecond(this.second.value || null) });
-    this.code = h("pre", { class: "code", tabindex: 0 });
+    this.codeBox = h("pre", { class: "code", tabindex: 0 });
     this.tabs = h("div", { class: "segments", role: "group" }, ...["torch", "juanji"].map((name) =>
       h("button", { type: "button", "data-code": name, onclick: () => { this.language = name; this.#code(); } }, name === "torch" ? "PyTorch" : "juanji")));
     this.numbersBox = h("div", { class: "numbers" });
@@ -129,7 +129,7 @@ export class Explorer {
           h("div", { class: "below" },
             one.facts, 
             h("section", { class: "card" },
-              h("div", { class: "head" }, h("h3", { "data-t": "code" }), this.tabs, button("copy", (event) => this.#copy(event))), this.code),
+              h("div", { class: "head" }, h("h3", { "data-t": "code" }), this.tabs, button("copy", (event) => this.#copy(event))), this.codeBox),
             one.matrix,
             h("section", { class: "card wide" },
               h("div", { class: "head" }, h("h3", { "data-t": "numbers" }),
@@ -152,10 +152,19 @@ export class Explorer {
     });
   }
 
+  /** The scene of an operator with arguments, as plain data. */
+  scene(op, given = {}) {
+    return build(this.rows.get(op), given);
+  }
+
+  /** The code of what is shown. */
+  code() {
+    const row = this.rows.get(this.state.op);
+    return code(row, filled(row, { ...this.state.args, ...this.state.numbers }), this.sides[0].scene);
+  }
+
   choose(op) {
     this.state.op = op;
-    const { input, in_channels, channels } = this.state.args;
-    this.state.args = { input, in_channels, channels };
     this.state.numbers = {};
     this.#fresh(this.state);
     this.apply(-1);
@@ -249,18 +258,16 @@ export class Explorer {
   }
 
   #code() {
-    const row = this.rows.get(this.state.op);
-    const scene = this.sides[0].scene;
-    const texts = scene && code(row, this.state.args, scene);
+    const texts = this.sides[0].scene && this.code();
     for (const button of this.tabs.children) button.setAttribute("aria-pressed", button.dataset.code === this.language);
-    this.code.textContent = texts?.[this.language] ?? "";
-    this.code.closest(".card").hidden = !texts;
+    this.codeBox.textContent = texts?.[this.language] ?? "";
+    this.codeBox.closest(".card").hidden = !texts;
   }
 
   #numbers() {
     const row = this.rows.get(this.state.op);
     const scene = this.sides[0].scene;
-    const given = row.numbers.map((name) => [name, scene?.grids.find((grid) => grid.name === gridName(name))]).filter(([, grid]) => grid);
+    const given = row.numbers.map((name) => [name, this.#given(name)]).filter(([, grid]) => scene && grid);
     const shape = JSON.stringify([row.name, this.texts.language, given.map(([name]) => name)]);
     if (this.numbersShape !== shape) {
       this.numbersShape = shape;
@@ -272,12 +279,21 @@ export class Explorer {
     }
   }
 
+  /** The numbers of an argument as they are: {values, size}. */
+  #given(name) {
+    const row = this.rows.get(this.state.op);
+    const grid = this.sides[0].scene?.grids.find((one) => one.name === (name === "values" ? "input" : name));
+    if (!(name in (MADE_UP[row.name]?.({ ...row.arguments, ...this.state.args }) ?? {}))) return grid;
+    const values = filled(row, { ...this.state.args, ...this.state.numbers })[name];
+    return { values, size: [values.length] };
+  }
+
   #field(name) {
     const error = h("span", { class: "message", role: "alert" });
     const area = h("textarea", { name, rows: 5, spellcheck: "false", autocomplete: "off" });
     area.addEventListener("input", () => {
       const numbers = parseNumbers(area.value);
-      const grid = this.sides[0].scene.grids.find((one) => one.name === gridName(name));
+      const grid = this.#given(name);
       error.textContent = "";
       if (!numbers) error.textContent = this.texts.t("badNumbers");
       else if (numbers.length !== grid.values.length)
@@ -334,7 +350,7 @@ export class Explorer {
 
   async #copy(event) {
     const button = event.currentTarget;
-    await copyText(this.code.textContent);
+    await copyText(this.codeBox.textContent);
     this.#confirm(button, "copy");
   }
 
@@ -355,11 +371,6 @@ export class Explorer {
     clearTimeout(this.quiet);
     this.quiet = setTimeout(() => { this.notice.textContent = ""; }, 6000);
   }
-}
-
-/** The grid that holds the numbers of an argument. */
-function gridName(argument) {
-  return argument === "values" ? "input" : argument;
 }
 
 /** Arguments with one number for all axes in place of one per axis. */

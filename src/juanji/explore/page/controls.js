@@ -9,7 +9,8 @@ const RANGES = {
   kernel: [1, 7], stride: [1, 4], dilation: [1, 4], output_padding: [0, 3], padding: [0, 6],
 };
 const CHANNELS = [1, 8];
-export const CHOICES = { how: ["scatter", "gather"] };
+const CHOICES = { how: ["scatter", "gather"], pattern: ["free", "none", "scale", "aspect", "rotate"] };
+const NUMBERS_ONLY = ["conv-transpose"]; // whose padding has no modes
 
 /** The controls of `row` for the arguments as they are; `changed(name, value)` is told of moves. */
 export class Controls {
@@ -94,7 +95,7 @@ export class Controls {
   #padding() {
     const { texts } = this;
     const mode = h("select", { name: "padding-mode", onchange: () => this.changed("padding", mode.value === "numbers" ? 0 : mode.value) });
-    mode.append(h("option", { value: "numbers" }, texts.t("byNumbers")), ...(this.row.kindOfPadding ?? MODES).map((value) => h("option", { value }, value)));
+    mode.append(h("option", { value: "numbers" }, texts.t("byNumbers")), ...(NUMBERS_ONLY.includes(this.row.name) ? [] : MODES).map((value) => h("option", { value }, value)));
     this.updates.push(() => { mode.value = typeof this.args.padding === "string" ? this.args.padding : "numbers"; });
     const made = [h("label", { class: "choice" }, h("span", {}, texts.t("padding")), mode)];
     if (typeof this.args.padding === "string") return made;

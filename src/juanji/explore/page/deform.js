@@ -37,7 +37,10 @@ export function deformable(bound, { input, weight, offset, bias, mask = null, pa
   return scene({
     operator: "deformable",
     title: title || `deformable ${shape(size)}`,
-    facts: [...ofConv(bound, { bias: Boolean(bias) }), fact("parts", parts)],
+    facts: [
+      ...ofConv(bound, { bias: Boolean(bias) }).map((one) => (one.key === "view" ? fact("view", viewOf(steps)) : one)),
+      fact("parts", parts),
+    ],
     grids: [source, kernels, ...between, target, ...others],
     steps,
     matrix: sparse("C", steps, source, target),
@@ -141,4 +144,14 @@ function oneStep(moved, kernels, others, channel, index, place) {
 /** How a sample is made of the cells around it. */
 function interpolation({ source }, channel, corners, value) {
   return total(corners.map(({ share, position }) => `${number(share)}*${number(read(source, channel, position))}`), value);
+}
+
+/** How many cells the output cells see at most, from the first to the last, per axis. */
+function viewOf(steps) {
+  const seen = steps.map((one) => one.taps.flatMap((t) => t.corners.map((corner) => corner.position))).filter((cells) => cells.length);
+  if (!seen.length) return "0";
+  const spans = seen.map((cells) =>
+    cells[0].map((_, a) => Math.max(...cells.map((cell) => cell[a])) - Math.min(...cells.map((cell) => cell[a])) + 1),
+  );
+  return shape(spans[0].map((_, a) => Math.max(...spans.map((span) => span[a]))));
 }

@@ -1,8 +1,13 @@
 // Every scene by the name and the arguments of juanji/draw/operators.py, which the page is given.
 
 import { bind } from "./relation.js";
+import {
+  channelShuffle, depthwiseSeparable, flattened, interleaved, shuffled, spatiallySeparable,
+} from "./compositions.js";
 import { convolution } from "./convolution.js";
-import { deformable } from "./deform.js";
+import { deformable, patternOffsets } from "./deform.js";
+import { frequencySplit, octaveMerge, octaveSplit } from "./frequency.js";
+import { lowChannels, octave } from "./octave.js";
 import { avgPool, maxPool, stochasticPool } from "./pool.js";
 import { avgUnpool, maxPoolAndUnpool } from "./unpool.js";
 
@@ -28,7 +33,7 @@ export function boundPool({ input, kernel, stride = null, padding = 0, dilation 
   });
 }
 
-const numbersOf = ({ values, weight, bias }) => ({ input: values, weight, bias });
+const numbersOf = ({ values, weight, weights, bias }) => ({ input: values, weight, weights, bias });
 
 export const BUILDERS = {
   conv: (a) => convolution(boundConv(a, { flip: a.flip }), numbersOf(a)),
@@ -38,6 +43,25 @@ export const BUILDERS = {
     }),
   deformable: (a) =>
     deformable(boundConv(a), { ...numbersOf(a), offset: a.offset, mask: a.mask, pattern: a.pattern }),
+  "depthwise-separable": (a) =>
+    depthwiseSeparable(boundConv({ ...a, groups: 1 }), { ...numbersOf(a), multiplier: a.multiplier }),
+  "spatially-separable": (a) => spatiallySeparable(boundConv(a), numbersOf(a)),
+  flattened: (a) => flattened(boundConv(a), numbersOf(a)),
+  shuffled: (a) => shuffled(boundConv(a), { ...numbersOf(a), twice: a.twice }),
+  interleaved: (a) =>
+    interleaved(boundConv({ ...a, groups: 1 }), { ...numbersOf(a), primary: a.primary_groups, secondary: a.secondary_groups }),
+  "channel-shuffle": (a) => channelShuffle(a.input, a.channels, a.groups, a.values),
+  "octave-split": (a) => octaveSplit(a.input, a.channels, lowChannels(a.alpha, a.channels), a.values, `${a.alpha}`),
+  "octave-merge": (a) => {
+    const low = lowChannels(a.alpha, a.channels);
+    return octaveMerge(a.input, a.channels - low, low, a.high, a.low);
+  },
+  "frequency-split": (a) => frequencySplit(a.input, a.channels, a.values),
+  octave: (a) =>
+    octave(boundConv(a), {
+      high: a.high, low: a.low, weight: a.weight, bias: a.bias,
+      alphaIn: a.alpha_in, alphaOut: a.alpha_out, downsample: a.downsample,
+    }),
   "max-pool": (a) => maxPool(boundPool(a), a.channels, a.values),
   "avg-pool": (a) => avgPool(boundPool(a), a.channels, a.values, { countPadding: a.count_include_pad }),
   "stochastic-pool": (a) =>
@@ -47,6 +71,17 @@ export const BUILDERS = {
   "global-avg-pool": ({ input, channels, values }) =>
     avgPool(boundPool({ input, kernel: input }), channels, values, { operator: "global-avg-pool" }),
 };
+
+/** Numbers that a scene is made from and shows in no grid as they are given. */
+export const MADE_UP = {
+  deformable: (a) => ({ offset: patternOffsets(boundConv(a), a.pattern) }),
+};
+
+/** Arguments with all of their numbers. */
+export function filled(row, given) {
+  const args = { ...row.arguments, ...given };
+  return { ...MADE_UP[row.name]?.(args), ...args };
+}
 
 /** Build the scene `name` from its arguments, those not given as in its row of the table. */
 export function build(row, given) {

@@ -72,6 +72,8 @@ export function poolInput(bound, channels, values) {
   atMost("cells", channels * (cells + outputs));
   atMost("steps", channels * outputs);
   atMost("taps", channels * outputs * kernel);
+  for (const axis of bound.axes)
+    if (Math.max(axis.padLow, axis.padHigh) > axis.dilation * (axis.kernel - 1)) throw new Refusal("poolPadding");
   const edges = bound.axes.map(around);
   return grid({
     name: "input", title: "input", role: "input", size: bound.inputSize, channels,

@@ -71,13 +71,14 @@ export function outputGrid(bound, steps, { column, row = 0, name = "output", rol
 }
 
 /** One step per output cell: the sum of products of its window. */
-export function gathered(bound, source, weight, target, { bias = null, stage = "", firstRow = 0 } = {}) {
+export function gathered(bound, source, weight, target, { bias = null, rest = null, stage = "", firstRow = 0 } = {}) {
   const places = gather(bound);
   const steps = [];
   for (let channel = 0; channel < bound.outChannels; channel++)
     for (const place of places) {
       const taps = windowTaps(bound, source, weight, channel, place);
       if (bias) taps.push(tap(bias.name, channel, [0], bias.values[channel]));
+      if (rest) taps.push(tap(rest.name, channel, place.position, read(rest, channel, place.position)));
       const row = firstRow === null ? null : firstRow + steps.length;
       steps.push(summed(taps, target, channel, place.position, { stage, row }));
     }
