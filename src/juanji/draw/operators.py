@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..bind import Bound, bind
-from ..ops.octave import octave_cut
 from ..spec import Conv, Padding, Pool, Size, per_axis, windows
-from . import convolution, deform, octave, pool, unpool
+from . import compositions, convolution, deform, frequency, pool, unpool
 from .scene import Scene
 from .stages import Numbers
 
@@ -130,6 +129,9 @@ def _octave(
     bias: Numbers | None = None,
     **given: Any,
 ) -> Scene:
+    from ..ops.octave import octave_cut  # imports torch, which no other picture needs
+    from . import octave
+
     bound = _bound_conv(**given)
     assert isinstance(bound.spec, Conv)
     cut = octave_cut(bound.spec, alpha_in, alpha_out, downsample)
@@ -188,10 +190,104 @@ def _avg_unpool(*, channels: int, values: Numbers | None = None, **given: Any) -
     return unpool.avg_unpool(_bound_pool(**given), channels, values)
 
 
+def _depthwise_separable(
+    *,
+    multiplier: int,
+    values: Numbers | None = None,
+    weights: compositions.Weights = None,
+    bias: Numbers | None = None,
+    **given: Any,
+) -> Scene:
+    bound = _bound_conv(**given, groups=1)
+    return compositions.depthwise_separable(bound, values, weights, bias, multiplier=multiplier)
+
+
+def _spatially_separable(
+    *,
+    values: Numbers | None = None,
+    weights: compositions.Weights = None,
+    bias: Numbers | None = None,
+    **given: Any,
+) -> Scene:
+    return compositions.spatially_separable(_bound_conv(**given), values, weights, bias)
+
+
+def _flattened(
+    *,
+    values: Numbers | None = None,
+    weights: compositions.Weights = None,
+    bias: Numbers | None = None,
+    **given: Any,
+) -> Scene:
+    return compositions.flattened(_bound_conv(**given), values, weights, bias)
+
+
+def _shuffled(
+    *,
+    twice: bool,
+    values: Numbers | None = None,
+    weight: Numbers | None = None,
+    bias: Numbers | None = None,
+    **given: Any,
+) -> Scene:
+    return compositions.shuffled(_bound_conv(**given), values, weight, bias, twice=twice)
+
+
+def _interleaved(
+    *,
+    primary_groups: int,
+    secondary_groups: int,
+    values: Numbers | None = None,
+    weights: compositions.Weights = None,
+    bias: Numbers | None = None,
+    **given: Any,
+) -> Scene:
+    return compositions.interleaved(
+        _bound_conv(**given, groups=1), values, weights, bias,
+        primary_groups=primary_groups, secondary_groups=secondary_groups,
+    )  # fmt: skip
+
+
+def _channel_shuffle(
+    *, input: Sequence[int], channels: int, groups: int, values: Numbers | None = None
+) -> Scene:
+    return compositions.channel_shuffle(input, channels, groups, values)
+
+
+def _octave_split(
+    *, input: Sequence[int], channels: int, alpha: float, values: Numbers | None = None
+) -> Scene:
+    from ..ops.octave import low_channels
+
+    low = low_channels(alpha, channels)
+    return frequency.split(input, channels, low, values, alpha=str(alpha))
+
+
+def _octave_merge(
+    *,
+    input: Sequence[int],
+    channels: int,
+    alpha: float,
+    high: Numbers | None = None,
+    low: Numbers | None = None,
+) -> Scene:
+    from ..ops.octave import low_channels
+
+    count = low_channels(alpha, channels)
+    return frequency.merge(input, channels - count, count, high, low)
+
+
+def _frequency_split(
+    *, input: Sequence[int], channels: int, values: Numbers | None = None
+) -> Scene:
+    return frequency.frequencies(input, channels, values)
+
+
 CONV = {
     "input": (5, 5), "kernel": 3, "stride": 1, "padding": 0, "dilation": 1, "groups": 1,
     "in_channels": 1, "out_channels": 1,
 }  # fmt: skip
+UNGROUPED = {name: value for name, value in CONV.items() if name != "groups"}
 POOL = {"input": (4, 4), "kernel": 2, "stride": None, "padding": 0}
 
 OPERATORS: tuple[Operator, ...] = (
@@ -209,10 +305,52 @@ OPERATORS: tuple[Operator, ...] = (
         CONV | {"pattern": "free"}, ("values", "weight", "offset", "bias", "mask"),
     ),
     Operator(
+        "depthwise-separable", "depthwise separable convolution", "composition",
+        _depthwise_separable,
+        UNGROUPED | {"in_channels": 3, "out_channels": 2, "multiplier": 1},
+        ("values", "weights", "bias"),
+    ),
+    Operator(
+        "spatially-separable", "spatially separable convolution", "composition",
+        _spatially_separable, CONV, ("values", "weights", "bias"),
+    ),
+    Operator(
+        "flattened", "flattened convolution", "composition", _flattened, CONV | {"in_channels": 3},
+        ("values", "weights", "bias"),
+    ),
+    Operator(
+        "shuffled", "shuffled grouped convolution", "composition", _shuffled,
+        CONV | {"input": (3, 3), "kernel": 1, "groups": 2, "in_channels": 4, "out_channels": 4}
+        | {"twice": True},
+        ("values", "weight", "bias"),
+    ),
+    Operator(
+        "interleaved", "interleaved group convolution", "composition", _interleaved,
+        UNGROUPED | {"input": (3, 3), "kernel": 2, "in_channels": 4, "out_channels": 4}
+        | {"primary_groups": 2, "secondary_groups": 2},
+        ("values", "weights", "bias"),
+    ),
+    Operator(
+        "channel-shuffle", "channel shuffle", "composition", _channel_shuffle,
+        {"input": (2, 2), "channels": 6, "groups": 3}, ("values",),
+    ),
+    Operator(
         "octave", "octave convolution", "frequency", _octave,
         CONV | {"input": (4, 4), "padding": 1, "in_channels": 2, "out_channels": 2}
         | {"alpha_in": 0.5, "alpha_out": 0.5, "downsample": "pool"},
         ("high", "low", "weight", "bias"),
+    ),
+    Operator(
+        "octave-split", "octave split", "frequency", _octave_split,
+        {"input": (4, 4), "channels": 2, "alpha": 0.5}, ("values",),
+    ),
+    Operator(
+        "octave-merge", "octave merge", "frequency", _octave_merge,
+        {"input": (4, 4), "channels": 2, "alpha": 0.5}, ("high", "low"),
+    ),
+    Operator(
+        "frequency-split", "frequency split", "frequency", _frequency_split,
+        {"input": (4, 4), "channels": 1}, ("values",),
     ),
     Operator(
         "max-pool", "max pooling", "pooling", _max_pool,
