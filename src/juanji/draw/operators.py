@@ -11,7 +11,17 @@ from typing import Any
 
 from ..bind import Bound, bind
 from ..spec import Conv, Padding, Pool, Size, per_axis, windows
-from . import compositions, convolution, deform, frequency, pool, unpool
+from . import (
+    blocks,
+    compositions,
+    convolution,
+    deform,
+    frequency,
+    inception,
+    pool,
+    squeeze_excite,
+    unpool,
+)
 from .scene import Scene
 from .stages import Numbers
 
@@ -283,6 +293,84 @@ def _frequency_split(
     return frequency.frequencies(input, channels, values)
 
 
+def _bottleneck(
+    *,
+    input: Sequence[int],
+    in_channels: int,
+    middle: int,
+    out_channels: int,
+    kernel: int,
+    values: Numbers | None = None,
+) -> Scene:
+    return blocks.bottleneck(input, in_channels, middle, out_channels, kernel, values)
+
+
+def _residual(
+    *,
+    input: Sequence[int],
+    channels: int,
+    kernel: int,
+    skip: float,
+    values: Numbers | None = None,
+) -> Scene:
+    return blocks.residual(input, channels, kernel, values, skip=skip)
+
+
+def _gated(
+    *, input: Sequence[int], channels: int, kernel: int, values: Numbers | None = None
+) -> Scene:
+    return blocks.gated(input, channels, kernel, values)
+
+
+def _dense(
+    *,
+    input: Sequence[int],
+    channels: int,
+    growth: int,
+    layers: int,
+    kernel: int,
+    values: Numbers | None = None,
+) -> Scene:
+    return blocks.dense(input, channels, growth, layers, kernel, values)
+
+
+def _stacked(
+    *, input: Sequence[int], kernel: int, layers: int, values: Numbers | None = None
+) -> Scene:
+    return blocks.stacked(input, kernel, layers, values)
+
+
+def _view(*, input: Sequence[int], kernels: Size, strides: Size, dilations: Size) -> Scene:
+    layers = max(len(per) for per in (kernels, strides, dilations) if not isinstance(per, int))
+    return blocks.view(
+        input[0],
+        per_axis("kernels", kernels, layers),
+        per_axis("strides", strides, layers),
+        per_axis("dilations", dilations, layers),
+    )
+
+
+def _inception(
+    *,
+    input: Sequence[int],
+    channels: int,
+    reduction: int | None,
+    values: Numbers | None = None,
+) -> Scene:
+    return inception.inception(input, channels, reduction, values)
+
+
+def _squeeze_excite(
+    *,
+    input: Sequence[int],
+    channels: int,
+    reduction: int,
+    values: Numbers | None = None,
+) -> Scene:
+    middle = max(1, channels // reduction)
+    return squeeze_excite.squeeze_excite(input, channels, middle, values)
+
+
 CONV = {
     "input": (5, 5), "kernel": 3, "stride": 1, "padding": 0, "dilation": 1, "groups": 1,
     "in_channels": 1, "out_channels": 1,
@@ -375,5 +463,38 @@ OPERATORS: tuple[Operator, ...] = (
     Operator(
         "global-avg-pool", "global average pooling", "pooling", _global_avg_pool,
         {"input": (3, 3), "channels": 3}, ("values",),
+    ),
+    Operator(
+        "squeeze-excite", "squeeze and excitation", "block", _squeeze_excite,
+        {"input": (3, 3), "channels": 4, "reduction": 2}, ("values",),
+    ),
+    Operator(
+        "inception", "Inception block", "block", _inception,
+        {"input": (4, 4), "channels": 2, "reduction": None}, ("values",),
+    ),
+    Operator(
+        "bottleneck", "bottleneck", "block", _bottleneck,
+        {"input": (3, 3), "in_channels": 4, "middle": 1, "out_channels": 4, "kernel": 3},
+        ("values",),
+    ),
+    Operator(
+        "residual", "residual connection", "block", _residual,
+        {"input": (4, 4), "channels": 1, "kernel": 3, "skip": 1.0}, ("values",),
+    ),
+    Operator(
+        "gated", "gated connection (Highway)", "block", _gated,
+        {"input": (3, 3), "channels": 1, "kernel": 3}, ("values",),
+    ),
+    Operator(
+        "dense", "dense connections", "block", _dense,
+        {"input": (3, 3), "channels": 1, "growth": 1, "layers": 3, "kernel": 3}, ("values",),
+    ),
+    Operator(
+        "stacked", "stacked small kernels", "block", _stacked,
+        {"input": (6, 6), "kernel": 3, "layers": 2}, ("values",),
+    ),
+    Operator(
+        "view", "view of a stack of layers", "block", _view,
+        {"input": (7,), "kernels": (3, 3), "strides": 1, "dilations": 1},
     ),
 )  # fmt: skip

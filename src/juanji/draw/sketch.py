@@ -107,30 +107,33 @@ class Sketch:
             group, local = divmod(channel, per_group)
             target = local * groups + group
             colors[target] = origins[channel]
-            cells = [unflat(index, source.size) for index in range(prod(source.size))]
-            values = [read(source, channel, at) for at in cells]
-            self.steps.append(
-                Step(
-                    name,
-                    tuple(
-                        Tap(source.name, channel, at, value, 1.0)
-                        for at, value in zip(cells, values, strict=True)
-                    ),
-                    tuple(
-                        Write(name, target, at, value)
-                        for at, value in zip(cells, values, strict=True)
-                    ),
-                    f"{channel} = {group}*{per_group} + {local} -> "
-                    f"{local}*{groups} + {group} = {target}",
-                    scatter=True,
-                )
-            )  # fmt: skip
+            text = f"{channel} = {group}*{per_group} + {local} -> "
+            text += f"{local}*{groups} + {group} = {target}"
+            self.steps.append(_copied(source, channel, name, target, text))
         self.arrows.append(Arrow(source.name, name))
         values = written(name, self.steps, source.channels, source.size)
         return self.add(
             Grid(name, name, role, source.size, source.channels, values, column, row,
                  groups=tuple(colors))
         )  # fmt: skip
+
+    def concatenate(
+        self, sources: Sequence[Grid], name: str, *, column: int, row: int = 0,
+        role: Role = "between",
+    ) -> Grid:  # fmt: skip
+        """Add the channels of several grids behind each other, a colour for each grid."""
+        colors: list[int] = []
+        for index, source in enumerate(sources):
+            for channel in range(source.channels):
+                text = f"{channel} -> {len(colors)}"
+                self.steps.append(_copied(source, channel, name, len(colors), text))
+                colors.append(index)
+            self.arrows.append(Arrow(source.name, name))
+        size = sources[0].size
+        values = written(name, self.steps, len(colors), size)
+        return self.add(
+            Grid(name, name, role, size, len(colors), values, column, row, groups=tuple(colors))
+        )
 
     def each(
         self, sources: Sequence[Grid], name: str, function: Callable[[Sequence[float]], float],
@@ -185,6 +188,20 @@ def rectified(step: Step) -> Step:
     value = max(write.value, 0.0)
     text = f"max(0, {step.arithmetic}) = {number(value)}"
     return replace(step, writes=(replace(write, value=value),), arithmetic=text)
+
+
+def _copied(source: Grid, channel: int, name: str, target: int, text: str) -> Step:
+    """Return the step that writes one channel into another grid."""
+    cells = [unflat(index, source.size) for index in range(prod(source.size))]
+    values = [read(source, channel, at) for at in cells]
+    pairs = list(zip(cells, values, strict=True))
+    return Step(
+        name,
+        tuple(Tap(source.name, channel, at, value, 1.0) for at, value in pairs),
+        tuple(Write(name, target, at, value) for at, value in pairs),
+        text,
+        scatter=True,
+    )
 
 
 def _with_edges(grid: Grid, low: tuple[int, ...], high: tuple[int, ...]) -> Grid:
