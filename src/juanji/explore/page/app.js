@@ -157,10 +157,10 @@ export class Explorer {
     return build(this.rows.get(op), given);
   }
 
-  /** The code of what is shown. */
-  code() {
-    const row = this.rows.get(this.state.op);
-    return code(row, filled(row, { ...this.state.args, ...this.state.numbers }), this.sides[0].scene);
+  /** The code of an operator with arguments: {torch, juanji}. */
+  code(op, given) {
+    const row = this.rows.get(op);
+    return code(row, filled(row, given), build(row, given));
   }
 
   choose(op) {
@@ -258,7 +258,8 @@ export class Explorer {
   }
 
   #code() {
-    const texts = this.sides[0].scene && this.code();
+    const { op, args, numbers } = this.state;
+    const texts = this.sides[0].scene && this.code(op, { ...args, ...numbers });
     for (const button of this.tabs.children) button.setAttribute("aria-pressed", button.dataset.code === this.language);
     this.codeBox.textContent = texts?.[this.language] ?? "";
     this.codeBox.closest(".card").hidden = !texts;

@@ -1,6 +1,7 @@
 // The Python that computes what is shown: with PyTorch's own functions, and with juanji's.
 // Each ends with `y`, the output (of several, a tuple), and prints it.
 
+import { COMPOSED } from "./code_compositions.js";
 import { boundConv, boundPool, perAxis } from "./operators.js";
 import { HEAD, keywords, literal, once, pads, tensor } from "./python.js";
 
@@ -222,5 +223,5 @@ function globalAvgPool(args, grids) {
 
 export const WRITERS = {
   conv, "conv-transpose": convTranspose, deformable, "max-pool": maxPool, "avg-pool": avgPool,
-  "stochastic-pool": stochasticPool, "max-unpool": maxUnpool, "avg-unpool": avgUnpool, "global-avg-pool": globalAvgPool,
+  "stochastic-pool": stochasticPool, "max-unpool": maxUnpool, "avg-unpool": avgUnpool, "global-avg-pool": globalAvgPool, ...COMPOSED,
 };

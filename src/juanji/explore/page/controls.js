@@ -9,7 +9,11 @@ const RANGES = {
   kernel: [1, 7], stride: [1, 4], dilation: [1, 4], output_padding: [0, 3], padding: [0, 6],
 };
 const CHANNELS = [1, 8];
-const CHOICES = { how: ["scatter", "gather"], pattern: ["free", "none", "scale", "aspect", "rotate"] };
+const CHOICES = {
+  how: ["scatter", "gather"],
+  pattern: ["free", "none", "scale", "aspect", "rotate"],
+  downsample: ["pool", "stride"],
+};
 const NUMBERS_ONLY = ["conv-transpose"]; // whose padding has no modes
 
 /** The controls of `row` for the arguments as they are; `changed(name, value)` is told of moves. */

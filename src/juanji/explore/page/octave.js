@@ -83,12 +83,17 @@ function pathsOf(bound, cut) {
   };
 }
 
+/** The geometry of an octave convolution: {cut, paths}. */
+export function octavePaths(bound, alphaIn, alphaOut, pooled) {
+  const cut = cutOf(bound, alphaIn, alphaOut, pooled);
+  return { cut, paths: pathsOf(bound, cut) };
+}
+
 /** The scene; `bound` is the ordinary convolution at full size. */
 export function octave(bound, { high, low, weight, bias, alphaIn, alphaOut, downsample = "pool" } = {}) {
-  const cut = cutOf(bound, alphaIn, alphaOut, downsample === "pool");
+  const { cut, paths } = octavePaths(bound, alphaIn, alphaOut, downsample === "pool");
   atMost("cells", (bound.inChannels + bound.outChannels) * product(bound.inputSize) + countWeights(bound));
   atMost("steps", 2 * bound.outChannels * product(bound.outputSize));
-  const paths = pathsOf(bound, cut);
   const kernel = bound.axes.map((axis) => axis.kernel);
   const columns = bound.inChannels / bound.groups;
   const count = bound.outChannels * columns * product(kernel);

@@ -1,6 +1,7 @@
 // Every scene by the name and the arguments of juanji/draw/operators.py, which the page is given.
 
 import { bind } from "./relation.js";
+import { bottleneck, dense, gated, inception, residual, stackView, stacked } from "./blocks.js";
 import {
   channelShuffle, depthwiseSeparable, flattened, interleaved, shuffled, spatiallySeparable,
 } from "./compositions.js";
@@ -9,6 +10,7 @@ import { deformable, patternOffsets } from "./deform.js";
 import { frequencySplit, octaveMerge, octaveSplit } from "./frequency.js";
 import { lowChannels, octave } from "./octave.js";
 import { avgPool, maxPool, stochasticPool } from "./pool.js";
+import { squeezeExcite } from "./squeeze_excite.js";
 import { avgUnpool, maxPoolAndUnpool } from "./unpool.js";
 
 /** One value per axis. */
@@ -31,6 +33,12 @@ export function boundPool({ input, kernel, stride = null, padding = 0, dilation 
     dilation: perAxis(dilation, input), padding: typeof padding === "string" ? padding : perAxis(padding, input),
     ceilMode: ceil_mode, pool: true,
   });
+}
+
+/** Kernels, strides and dilations of a stack: one of each for every layer. */
+export function perLayer({ kernels, strides, dilations }) {
+  const count = Math.max(...[kernels, strides, dilations].map((value) => (Array.isArray(value) ? value.length : 1)));
+  return [kernels, strides, dilations].map((value) => (Array.isArray(value) ? value : Array(count).fill(value)));
 }
 
 const numbersOf = ({ values, weight, weights, bias }) => ({ input: values, weight, weights, bias });
@@ -57,6 +65,14 @@ export const BUILDERS = {
     return octaveMerge(a.input, a.channels - low, low, a.high, a.low);
   },
   "frequency-split": (a) => frequencySplit(a.input, a.channels, a.values),
+  "squeeze-excite": (a) => squeezeExcite(a.input, a.channels, Math.max(1, Math.floor(a.channels / a.reduction)), a.values),
+  inception: (a) => inception(a.input, a.channels, a.reduction, a.values),
+  bottleneck: (a) => bottleneck(a.input, a.in_channels, a.middle, a.out_channels, a.kernel, a.values),
+  residual: (a) => residual(a.input, a.channels, a.kernel, a.values, a.skip),
+  gated: (a) => gated(a.input, a.channels, a.kernel, a.values),
+  dense: (a) => dense(a.input, a.channels, a.growth, a.layers, a.kernel, a.values),
+  stacked: (a) => stacked(a.input, a.kernel, a.layers, a.values),
+  view: (a) => stackView(a.input[0], ...perLayer(a)),
   octave: (a) =>
     octave(boundConv(a), {
       high: a.high, low: a.low, weight: a.weight, bias: a.bias,

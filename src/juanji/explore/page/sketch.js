@@ -33,7 +33,7 @@ export class Sketch {
   }
 
   /** Add the convolution of one grid, or of several whose channels are concatenated. */
-  conv(sources, name, bound, weight, { column, row = 0, bias = null, relu = false, role = "between", title, seed = 2 }) {
+  conv(sources, name, bound, weight, { column, row = 0, bias = null, relu = false, role = "between", title, seed = 2, weightAt = null }) {
     const kernel = product(bound.axes.map((axis) => axis.kernel));
     const out = bound.outChannels * product(bound.outputSize);
     const present = [...this.grids.values()].reduce((sum, one) => sum + one.values.length, 0);
@@ -42,7 +42,8 @@ export class Sketch {
     atMost("taps", Math.floor((out * bound.inChannels) / bound.groups) * kernel);
     const edges = bound.axes.map(around);
     const given = [sources].flat().map((one) => this.add(withEdges(this.grids.get(one.name), edges)));
-    const kernels = this.add({ ...weightGrid(bound, weight, { column, row: row + 1, name: `${name} weight`, seed }), title: "weight" });
+    const [weightColumn, weightRow] = weightAt ?? [column, row + 1];
+    const kernels = this.add({ ...weightGrid(bound, weight, { column: weightColumn, row: weightRow, name: `${name} weight`, seed }), title: "weight" });
     const added = bias ? this.add(biasGrid(bias, { column, row: row + 2, name: `${name} bias` })) : null;
     const joined = given.length === 1 ? given[0] : joinedGrid(given);
     let steps = gathered(bound, joined, kernels, name, { bias: added, stage: name, firstRow: null });
@@ -66,18 +67,27 @@ export class Sketch {
       const [group, local] = [Math.floor(channel / per), channel % per];
       const target = local * groups + group;
       colors[target] = origins[channel];
-      const cells = eachCell(1, size).map(([, at]) => [at, read(source, channel, at)]);
-      this.steps.push(step(
-        name,
-        cells.map(([at, value]) => tap(source.name, channel, at, value, 1)),
-        cells.map(([at, value]) => write(name, target, at, value)),
-        `${channel} = ${group}*${per} + ${local} -> ${local}*${groups} + ${group} = ${target}`,
-        { scatter: true },
-      ));
+      const text = `${channel} = ${group}*${per} + ${local} -> ${local}*${groups} + ${group} = ${target}`;
+      this.steps.push(copied(source, channel, name, target, text));
     }
     this.arrows.push(arrow(source.name, name));
     const values = written(name, this.steps, channels, size);
     return this.add(grid({ name, title: name, role, size, channels, values, column, row, groups: colors }));
+  }
+
+  /** Add the channels of several grids behind each other, a colour for each grid. */
+  concatenate(sources, name, { column, row = 0, role = "between" }) {
+    const colors = [];
+    sources.forEach((source, index) => {
+      for (let channel = 0; channel < source.channels; channel++) {
+        this.steps.push(copied(source, channel, name, colors.length, `${channel} -> ${colors.length}`));
+        colors.push(index);
+      }
+      this.arrows.push(arrow(source.name, name));
+    });
+    const { size } = sources[0];
+    const values = written(name, this.steps, colors.length, size);
+    return this.add(grid({ name, title: name, role, size, channels: colors.length, values, column, row, groups: colors }));
   }
 
   /** Add what a function makes of the same cell of several grids; `text` writes it down. */
@@ -115,6 +125,17 @@ export function rectified(one) {
   const [made] = one.writes;
   const value = Math.max(made.value, 0);
   return { ...one, writes: [{ ...made, value }], arithmetic: `max(0, ${one.arithmetic}) = ${number(value)}` };
+}
+
+/** The step that writes one channel into another grid. */
+function copied(source, channel, name, target, text) {
+  const cells = eachCell(1, source.size).map(([, at]) => [at, read(source, channel, at)]);
+  return step(
+    name,
+    cells.map(([at, value]) => tap(source.name, channel, at, value, 1)),
+    cells.map(([at, value]) => write(name, target, at, value)),
+    text, { scatter: true },
+  );
 }
 
 /** The grid with room for the padding of one more convolution that reads it. */
