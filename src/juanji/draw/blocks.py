@@ -13,7 +13,7 @@ from .facts import view as view_of
 from .scene import Arrow, Fact, Grid, Role, Scene, Step, Tap, Write
 from .sketch import Sketch
 from .stages import Numbers, written
-from .texts import shape
+from .texts import sample, shape
 
 
 def bottleneck(
@@ -57,8 +57,8 @@ def residual(
     sketch = Sketch()
     x = sketch.input(size, channels, input)
     bound = _same(size, kernel, channels, channels)
-    hidden = sketch.conv(x, "first", bound, column=1, relu=True, seed=2)
-    change = sketch.conv(hidden, "second", bound, column=2, seed=3)
+    hidden = sketch.conv(x, "first", bound, column=1, row=1, relu=True, seed=2)
+    change = sketch.conv(hidden, "second", bound, column=2, row=1, seed=3)
     x = sketch.grids["input"]
     weighed = "" if skip == 1 else f"{skip:g}*"
     sketch.each(
@@ -74,11 +74,13 @@ def gated(size: Sequence[int], channels: int, kernel: int, input: Numbers | None
     sketch = Sketch()
     x = sketch.input(size, channels, input)
     bound = _same(size, kernel, channels, channels)
-    hidden = sketch.conv(x, "H", bound, column=1, relu=True, seed=2)
-    score = sketch.conv(sketch.grids["input"], "score", bound, column=1, row=2, seed=5)
+    hidden = sketch.conv(x, "H", bound, column=1, row=1, relu=True, seed=2)
+    count = channels * channels * kernel ** len(size)
+    small = [value / 8 for value in sample(count, -2, 2, seed=5)]  # gates between shut and open
+    score = sketch.conv(sketch.grids["input"], "score", bound, small, column=1, row=3)
     gate = sketch.each(
         [score], "T", lambda v: sigmoid(v[0]), lambda t, y: f"1 / (1 + exp(-{t[0]})) = {y}",
-        column=2, row=2,
+        column=2, row=3,
     )  # fmt: skip
     sketch.each(
         [gate, hidden, sketch.grids["input"]], "output",

@@ -470,7 +470,7 @@ OPERATORS: tuple[Operator, ...] = (
     ),
     Operator(
         "inception", "Inception block", "block", _inception,
-        {"input": (4, 4), "channels": 2, "reduction": None}, ("values",),
+        {"input": (3, 3), "channels": 2, "reduction": None}, ("values",),
     ),
     Operator(
         "bottleneck", "bottleneck", "block", _bottleneck,

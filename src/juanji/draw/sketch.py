@@ -50,10 +50,11 @@ class Sketch:
         self, sources: Grid | Sequence[Grid], name: str, bound: Bound,
         weight: Numbers | None = None, *, column: int, row: int = 0, bias: Numbers | None = None,
         relu: bool = False, role: Role = "between", title: str | None = None, seed: int = 2,
+        weight_at: tuple[int, int] | None = None,
     ) -> Grid:  # fmt: skip
         """Add the convolution of one grid, or of several whose channels are concatenated.
 
-        Its weight stands below it. `relu`: negative sums become zero.
+        Its weight stands below it, or at (column, row). `relu`: negative sums become zero.
         """
         given = [sources] if isinstance(sources, Grid) else list(sources)
         spec = stages.conv_of(bound)
@@ -66,9 +67,10 @@ class Sketch:
         edges = [around(axis) for axis in bound.axes]
         low, high = tuple(low for low, _ in edges), tuple(high for _, high in edges)
         given = [self.add(_with_edges(self.grids[grid.name], low, high)) for grid in given]
+        place = weight_at or (column, row + 1)
         kernels = self.add(
             stages.weight_grid(
-                bound, weight, column=column, row=row + 1, name=f"{name} weight", seed=seed
+                bound, weight, column=place[0], row=place[1], name=f"{name} weight", seed=seed
             )
         )
         kernels = self.add(replace(kernels, title="weight"))

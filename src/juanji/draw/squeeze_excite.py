@@ -8,7 +8,7 @@ from math import prod
 from .blocks import sigmoid
 from .scene import CELLS, Arrow, Cell, Fact, Grid, Scene, Step, Tap, Write, at_most
 from .stages import Numbers, numbers, read, unflat, written
-from .texts import kept, number, product, total
+from .texts import kept, number, product, sample, total
 
 
 def squeeze_excite(
@@ -77,7 +77,9 @@ def squeeze_excite(
 def _matrix(
     name: str, values: Numbers | None, rows: int, columns: int, *, column: int, seed: int
 ) -> Grid:
-    given = numbers(name, values, rows * columns, -1, 2, seed=seed)
+    if values is None:  # small ones: the gates stay apart
+        values = [value / 8 for value in sample(rows * columns, -2, 2, seed)]
+    given = numbers(name, values, rows * columns, 0, 0, seed=0)
     return Grid(name, "weight", "weight", (rows, columns), 1, given, column, 1)
 
 
