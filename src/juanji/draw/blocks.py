@@ -76,7 +76,7 @@ def gated(size: Sequence[int], channels: int, kernel: int, input: Numbers | None
     bound = _same(size, kernel, channels, channels)
     hidden = sketch.conv(x, "H", bound, column=1, row=1, relu=True, seed=2)
     count = channels * channels * kernel ** len(size)
-    small = [value / 8 for value in sample(count, -2, 2, seed=5)]  # gates between shut and open
+    small = [value / 8 for value in sample(count, -2, 1, seed=5)]  # gates between shut and open
     score = sketch.conv(sketch.grids["input"], "score", bound, small, column=1, row=3)
     gate = sketch.each(
         [score], "T", lambda v: sigmoid(v[0]), lambda t, y: f"1 / (1 + exp(-{t[0]})) = {y}",
