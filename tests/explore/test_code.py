@@ -20,7 +20,9 @@ from juanji.draw.scene import Scene
 @pytest.fixture(scope="module")
 def codes(opened: Opened) -> list[dict[str, str]]:
     """The code of all cases."""
-    script = "cases => cases.map(([op, given]) => juanji.code(op, given))"
+    script = """cases => cases.map(([op, given]) => {
+        try { return juanji.code(op, given); } catch (error) { return `${error.stack}`; }
+    })"""
     return list(opened.page.evaluate(script, json.loads(json.dumps(CASES))))
 
 
@@ -45,13 +47,18 @@ def shown(scene: Scene) -> list[Tensor]:
     ]
 
 
-@pytest.mark.parametrize("index", range(len(CASES)), ids=lambda n: f"{n}-{CASES[n][0]}")
+# of a stack of layers the page shows sizes alone
+COMPUTED = [index for index, (operator, _) in enumerate(CASES) if operator != "view"]
+
+
+@pytest.mark.parametrize("index", COMPUTED, ids=lambda n: f"{n}-{CASES[n][0]}")
 @pytest.mark.parametrize("library", ["torch", "juanji"])
 def test_copied_code_computes_what_is_shown(
     library: str, index: int, codes: list[dict[str, str]]
 ) -> None:
     operator, given = CASES[index]
     expected = shown(find(operator).scene(**given))
+    assert isinstance(codes[index], dict), codes[index]
     computed = run(codes[index][library])
     assert len(computed) == len(expected)
     for got, want in zip(computed, expected, strict=True):

@@ -3,7 +3,7 @@
 import { bind, bindWindow } from "./relation.js";
 import { arrow, fact, grid, scene, step, tap, write } from "./scene.js";
 import { pointwise } from "./compositions.js";
-import { view as viewOf } from "./facts.js";
+import { view } from "./facts.js";
 import { shape } from "./numbers.js";
 import { maxPool } from "./pool.js";
 import { Sketch } from "./sketch.js";
@@ -17,7 +17,7 @@ export function bottleneck(size, inChannels, middle, outChannels, kernel, input)
   x = sketch.conv(x, "convolve", { ...whole, inChannels: middle, outChannels: middle }, null, { column: 2, seed: 3 });
   sketch.conv(x, "expand", pointwise(whole.outputSize, middle, outChannels), null, { column: 3, seed: 4, role: "output", title: "output" });
   const title = `bottleneck ${inChannels} -> ${middle} -> ${middle} -> ${outChannels}`;
-  return sketch.scene("bottleneck", title, [fact("view", viewOf(whole))], whole);
+  return sketch.scene("bottleneck", title, [fact("view", view(whole))], whole);
 }
 
 export function residual(size, channels, kernel, input, skip = 1) {
@@ -72,8 +72,8 @@ export function stacked(size, kernel, layers, input) {
   }
   const large = layers * (kernel - 1) + 1;
   const cube = (n) => shape(size.map(() => n));
-  const view = fact("view", `1 + ${layers}*(${kernel} - 1) = ${large}`);
-  return sketch.scene("stacked", `${layers} x ${cube(kernel)} = ${cube(large)}`, [view], valid(size, large));
+  const sight = fact("view", `1 + ${layers}*(${kernel} - 1) = ${large}`);
+  return sketch.scene("stacked", `${layers} x ${cube(kernel)} = ${cube(large)}`, [sight], valid(size, large));
 }
 
 export function stackView(size, kernels, strides, dilations) {

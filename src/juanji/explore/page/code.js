@@ -1,6 +1,7 @@
 // The Python that computes what is shown: with PyTorch's own functions, and with juanji's.
 // Each ends with `y`, the output (of several, a tuple), and prints it.
 
+import { BLOCKS } from "./code_blocks.js";
 import { COMPOSED } from "./code_compositions.js";
 import { boundConv, boundPool, perAxis } from "./operators.js";
 import { HEAD, keywords, literal, once, pads, tensor } from "./python.js";
@@ -223,5 +224,5 @@ function globalAvgPool(args, grids) {
 
 export const WRITERS = {
   conv, "conv-transpose": convTranspose, deformable, "max-pool": maxPool, "avg-pool": avgPool,
-  "stochastic-pool": stochasticPool, "max-unpool": maxUnpool, "avg-unpool": avgUnpool, "global-avg-pool": globalAvgPool, ...COMPOSED,
+  "stochastic-pool": stochasticPool, "max-unpool": maxUnpool, "avg-unpool": avgUnpool, "global-avg-pool": globalAvgPool, ...COMPOSED, ...BLOCKS,
 };
