@@ -136,9 +136,12 @@ def draw(
         list[str] | None, typer.Option("--set", help="Any other argument: flip=true; repeatable.")
     ] = None,
     step: Annotated[int | None, typer.Option(help="The step an .svg shows.")] = None,
+    image: Annotated[
+        str | None, typer.Option(help="A picture file, whose octaves and their paths are drawn.")
+    ] = None,
 ) -> int:
     """Draw an operator step by step: an animation, a still, or a page with a player."""
-    from juanji.draw import operators, words
+    from juanji.draw import operators, photo, words
     from juanji.explanation import Explanation
 
     said = {
@@ -148,6 +151,12 @@ def draw(
     }  # fmt: skip
     found = operators.find(operator)
     given = {name: text for name, text in said.items() if text is not None}
+    if image is not None:
+        if operator != "octave" or given or dimensions is not None:
+            raise ValueError("image goes with the operator octave, and with no other argument")
+        Explanation(photo.scene(image)).save(out, step=step)
+        print(out)
+        return 0
     Explanation(words.scene(found, given, dimensions)).save(out, step=step)
     print(out)
     return 0

@@ -78,10 +78,9 @@ def _grouped(text: str) -> str:
 
 def arrange(scene: Scene) -> Arrangement:
     """Lay a scene out; the place of everything is the same at all steps."""
-    cell = cell_size(scene.grids)
-    sizes = [_grid_size(grid, cell) for grid in scene.grids] + [
-        _box_size(box) for box in scene.boxes
-    ]
+    sides = {"numbers": cell_size(scene.grids), "image": pixel_size(scene.grids)}
+    sizes = [_grid_size(grid, sides[grid.look]) for grid in scene.grids]
+    sizes += [_box_size(box) for box in scene.boxes]
     parts: list[Grid | Box] = [*scene.grids, *scene.boxes]
     apart = 64.0 if scene.arrows else 30.0
     columns = _starts(
@@ -103,7 +102,8 @@ def arrange(scene: Scene) -> Arrangement:
             (shift + start + (length - own_width) / 2, top + begin + (tall - own_height) / 2)
         )
     panels = [
-        Panel(grid, (x, y + TITLE), cell) for grid, (x, y) in zip(scene.grids, spots, strict=False)
+        Panel(grid, (x, y + TITLE), sides[grid.look])
+        for grid, (x, y) in zip(scene.grids, spots, strict=False)
     ]
     boxes = [
         (box, Rectangle(x, y, *size))
@@ -127,14 +127,15 @@ def arrange(scene: Scene) -> Arrangement:
 
 
 def _grid_size(grid: Grid, cell: float) -> Point:
-    """Width and height of a grid with its title; an image is as wide as a map of its cells is."""
-    panel = Panel(grid, (0.0, 0.0), cell if grid.look == "numbers" else image_cell(grid))
+    """Width and height of a grid with its title."""
+    panel = Panel(grid, (0.0, 0.0), cell)
     return max(panel.width, width_of(caption(grid), FACT)), panel.height + TITLE
 
 
-def image_cell(grid: Grid) -> float:
-    """Return the side of a pixel: the longer side of an image is 220, or a pixel is 12."""
-    return min(12.0, 220.0 / max(grid.size))
+def pixel_size(grids: Sequence[Grid]) -> float:
+    """Return the side of a pixel, one for all images: 220 for the longest side, at most 12."""
+    longest = max((max(grid.size) for grid in grids if grid.look == "image"), default=1)
+    return min(12.0, 220.0 / longest)
 
 
 def _box_size(box: Box) -> Point:

@@ -73,7 +73,9 @@ class Panel:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Channels across and down."""
+        """Channels across and down; those of an image are its colours."""
+        if self.grid.look == "image":
+            return 1, 1
         across = min(self.grid.across, max(self.grid.channels, 1))
         return across, -(-self.grid.channels // across)
 
