@@ -32,8 +32,6 @@ def scene(path: str | Path, side: int = SIDE) -> Scene:
         OSError: the file cannot be opened.
         ValueError: it is no picture, or too large.
     """
-    import torch
-
     from ..ops.octave import frequency_split
     from ..ops.octave.resample import pool
 
@@ -110,8 +108,8 @@ def load(path: str | Path, side: int) -> tuple[Tensor, tuple[int, ...]]:
                 )
             opened.draft("RGB", (4 * side, 4 * side))
             whole: Any = ImageOps.exif_transpose(opened).convert("RGBA")
-    except (UnidentifiedImageError, Image.DecompressionBombError, SyntaxError, EOFError) as error:
-        raise ValueError(f"image cannot be read: {file.name} ({error})") from None
+    except (UnidentifiedImageError, Image.DecompressionBombError, SyntaxError, EOFError):
+        raise ValueError(f"image must be a picture that Pillow can read, got {file.name}") from None
     size = (whole.height, whole.width)
     white = Image.new("RGBA", whole.size, "white")
     shown: Any = Image.alpha_composite(white, whole).convert("RGB")
@@ -139,5 +137,6 @@ def _path(image: Tensor, small: Tensor, name: str) -> Tensor:
 
 
 def _grid(name: str, title: str, role: Role, x: Tensor, column: int, row: int) -> Grid:
-    values = tuple(x.clamp(0, 1).flatten().tolist())
+    # more than a screen's 256 levels, and few digits in a page
+    values = tuple(round(value, 3) for value in x.clamp(0, 1).flatten().tolist())
     return Grid(name, title, role, tuple(x.shape[2:]), 3, values, column, row, look="image")
