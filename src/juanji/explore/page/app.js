@@ -7,6 +7,7 @@ import { MEGABYTES, MEGAPIXELS, readImage } from "./image.js";
 import { number, sample } from "./numbers.js";
 import { MADE_UP, build, filled } from "./operators.js";
 import { preferences } from "./preferences.js";
+import { withPresets } from "./presets.js";
 import { Refusal } from "./relation.js";
 import { settle } from "./settle.js";
 import { Stage, Transport } from "./stage.js";
@@ -17,7 +18,7 @@ const SHARED = ["input", "channels", "in_channels"]; // what a second operator t
 
 export class Explorer {
   constructor(host, { operators }) {
-    this.rows = new Map(operators.map((row) => [row.name, row]));
+    this.rows = new Map(withPresets(operators).map((row) => [row.name, row]));
     this.texts = new Texts();
     this.each = false;
     this.language = "torch"; // of the code shown
@@ -195,7 +196,10 @@ export class Explorer {
   #changed(n, name, value) {
     const own = n ? this.state.second : this.state;
     const row = this.rows.get(own.op);
-    if (name === "dimensions") {
+    if (name === "depth") {
+      const layers = (now) => Array.from({ length: value }, (_, n) => (Array.isArray(now) ? now[Math.min(n, now.length - 1)] : now));
+      own.args = { ...own.args, ...Object.fromEntries(["kernels", "strides", "dilations"].map((key) => [key, layers(own.args[key])])) };
+    } else if (name === "dimensions") {
       own.args = { ...structuredClone(row.arguments), ...flatten(own.args), input: value };
       this.each = false;
     } else own.args = { ...own.args, [name]: value };
@@ -268,7 +272,7 @@ export class Explorer {
   #numbers() {
     const row = this.rows.get(this.state.op);
     const scene = this.sides[0].scene;
-    const given = row.numbers.map((name) => [name, this.#given(name)]).filter(([, grid]) => scene && grid);
+    const given = row.numbers.flatMap((name) => this.#fields(name)).map((name) => [name, this.#given(name)]).filter(([, grid]) => scene && grid);
     const shape = JSON.stringify([row.name, this.texts.language, given.map(([name]) => name)]);
     if (this.numbersShape !== shape) {
       this.numbersShape = shape;
@@ -280,10 +284,23 @@ export class Explorer {
     }
   }
 
-  /** The numbers of an argument as they are: {values, size}. */
+  /** The fields an argument has: of several weights one each, "weights 0" and so on. */
+  #fields(name) {
+    if (name !== "weights") return [name];
+    return this.#weights().map((_, n) => `weights ${n}`);
+  }
+
+  #weights() {
+    return (this.sides[0].scene?.grids ?? []).filter((grid) => grid.role === "weight" && grid.name.endsWith(" weight"));
+  }
+
+  /** The numbers of a field as they are: {values, size}. */
   #given(name) {
     const row = this.rows.get(this.state.op);
-    const grid = this.sides[0].scene?.grids.find((one) => one.name === (name === "values" ? "input" : name));
+    if (name.startsWith("weights ")) return this.#weights()[Number(name.split(" ")[1])];
+    const names = name === "values" ? ["input", "image", "pooled"] : [name, `${this.#weights()[0]?.name}`];
+    const own = name === "weight" || name === "values" ? names : [name];
+    const grid = this.sides[0].scene?.grids.find((one) => own.includes(one.name));
     if (!(name in (MADE_UP[row.name]?.({ ...row.arguments, ...this.state.args }) ?? {}))) return grid;
     const values = filled(row, { ...this.state.args, ...this.state.numbers })[name];
     return { values, size: [values.length] };
@@ -300,16 +317,25 @@ export class Explorer {
       else if (numbers.length !== grid.values.length)
         error.textContent = this.texts.t("wrongCount", { count: grid.values.length, given: numbers.length });
       else {
-        this.state.numbers = { ...this.state.numbers, [name]: numbers };
+        this.#give(name, numbers);
         this.apply();
       }
     });
-    return h("label", { class: "field" }, h("span", {}, this.texts.argument(name)), area, error);
+    return h("label", { class: "field" }, h("span", {}, this.texts.field(name, this.#given(name))), area, error);
+  }
+
+  #give(name, numbers) {
+    const [argument, place] = name.split(" ");
+    if (place === undefined) this.state.numbers = { ...this.state.numbers, [argument]: numbers };
+    else {
+      const all = this.#weights().map((grid) => grid.values);
+      this.state.numbers = { ...this.state.numbers, weights: all.map((own, n) => (n === Number(place) ? numbers : own)) };
+    }
   }
 
   #others() {
-    const input = this.sides[0].scene?.grids.find((grid) => grid.name === "input");
-    if (!input) return;
+    const input = this.#given("values");
+    if (!input || !this.rows.get(this.state.op).numbers.includes("values")) return;
     this.seed = ((this.seed ?? 1) % 60000) + 7;
     this.state.numbers = { ...this.state.numbers, values: sample(input.values.length, 0, 9, this.seed) };
     this.apply();
@@ -318,7 +344,7 @@ export class Explorer {
   async #image() {
     const [file] = this.file.files;
     this.file.value = "";
-    const grid = this.sides[0].scene?.grids.find((one) => one.name === "input");
+    const grid = this.#given("values");
     if (!file || !grid) return;
     const [rows, columns] = [grid.size.slice(0, -1).reduce((a, b) => a * b, 1), grid.size.at(-1)];
     try {

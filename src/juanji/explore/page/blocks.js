@@ -4,7 +4,7 @@ import { bind, bindWindow } from "./relation.js";
 import { arrow, fact, grid, scene, step, tap, write } from "./scene.js";
 import { pointwise } from "./compositions.js";
 import { view } from "./facts.js";
-import { shape } from "./numbers.js";
+import { sample, shape } from "./numbers.js";
 import { maxPool } from "./pool.js";
 import { Sketch } from "./sketch.js";
 import { written } from "./stages.js";
@@ -39,7 +39,8 @@ export function gated(size, channels, kernel, input) {
   const x = sketch.input(size, channels, input);
   const bound = sized(size, kernel, channels, channels);
   const hidden = sketch.conv(x, "H", bound, null, { column: 1, row: 1, relu: true, seed: 2 });
-  const score = sketch.conv(sketch.grids.get("input"), "score", bound, null, { column: 1, row: 3, seed: 5 });
+  const small = sample(channels * channels * kernel ** size.length, -2, 1, 5).map((value) => value / 8); // gates between shut and open
+  const score = sketch.conv(sketch.grids.get("input"), "score", bound, small, { column: 1, row: 3 });
   const gate = sketch.each([score], "T", (v) => sigmoid(v[0]), (t, y) => `1 / (1 + exp(-${t[0]})) = ${y}`, { column: 2, row: 3 });
   sketch.each(
     [gate, hidden, sketch.grids.get("input")], "output", (v) => v[0] * v[1] + (1 - v[0]) * v[2],

@@ -8,7 +8,7 @@ import { HEAD, keywords, literal, once, pads, tensor } from "./python.js";
 
 /** {torch, juanji} for the scene of `row` with `args`; null where there is no code for it. */
 export function code(row, args, scene) {
-  const write = WRITERS[row.name];
+  const write = WRITERS[row.as ?? row.name];
   if (!write) return null;
   const grids = Object.fromEntries(scene.grids.map((grid) => [grid.name, grid]));
   const { given, torch, juanji, torchHead = "", juanjiHead = HEAD.juanji } = write(args, grids, args);

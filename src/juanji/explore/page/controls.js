@@ -7,8 +7,11 @@ const SIZES = ["input", "kernel", "stride", "dilation", "output_padding"];
 const INPUT = { 1: 24, 2: 12, 3: 6 }; // cells of an axis, by the number of axes
 const RANGES = {
   kernel: [1, 7], stride: [1, 4], dilation: [1, 4], output_padding: [0, 3], padding: [0, 6],
+  reduction: [0, 4], skip: [-1, 2, 0.25], growth: [1, 4], layers: [1, 4], middle: [1, 4], multiplier: [1, 4],
 };
 const CHANNELS = [1, 8];
+const LAYERS = { kernels: [1, 7], strides: [1, 4], dilations: [1, 4] }; // of a stack, one value for each layer
+const DEEPEST = 5;
 const CHOICES = {
   how: ["scatter", "gather"],
   pattern: ["free", "none", "scale", "aspect", "rotate"],
@@ -28,7 +31,7 @@ export class Controls {
 
   /** Show arguments; controls are made anew only when there are others. */
   show(row, args, each, locked = []) {
-    const shape = JSON.stringify([row.name, args.input?.length, typeof args.padding === "string", each, this.texts.language, locked, Object.keys(args)]);
+    const shape = JSON.stringify([row.name, args.input?.length, typeof args.padding === "string", each, this.texts.language, locked, args.kernels?.length]);
     this.args = args;
     this.row = row;
     if (shape !== this.shape) {
@@ -44,13 +47,15 @@ export class Controls {
     const { texts } = this;
     const made = [];
     const names = Object.keys(row.arguments).filter((name) => !locked.includes(name));
-    if (names.includes("input")) made.push(this.#dimensions(row));
+    if (names.includes("input") && !names.includes("kernels")) made.push(this.#dimensions(row));
     for (const name of names) {
       const model = row.arguments[name];
-      if (name === "padding") made.push(...this.#padding());
+      if (name in LAYERS) made.push(...this.#layers(name, names));
+      else if (name === "padding") made.push(...this.#padding());
       else if (SIZES.includes(name)) made.push(...this.#size(name));
       else if (typeof model === "boolean") made.push(this.#switch(name));
       else if (typeof model === "string") made.push(this.#choice(name, CHOICES[name] ?? [model], texts.argument(name)));
+      else if (name === "reduction" && model === null) made.push(this.#slider(name, texts.argument(name), RANGES[name], () => this.args[name] ?? 0, (value) => this.changed(name, value || null)));
       else if (typeof model === "number") made.push(this.#number(name));
     }
     if (this.args.input?.length > 1)
@@ -59,6 +64,19 @@ export class Controls {
           h("input", { type: "checkbox", checked: this.each, onchange: (event) => this.eachChanged(event.target.checked) }),
           h("span", {}, texts.t("eachAxis"))),
       );
+    return made;
+  }
+
+  /** How many layers there are, and a value of each. */
+  #layers(name) {
+    const depth = () => this.args.kernels.length;
+    const value = (layer) => (Array.isArray(this.args[name]) ? this.args[name][layer] : this.args[name]);
+    const values = (count) => Array.from({ length: count }, (_, layer) => value(Math.min(layer, depth() - 1)));
+    const made = name === "kernels" ? [this.#slider("depth", this.texts.argument("layers"), [1, DEEPEST], depth, (count) => this.changed("depth", count))] : [];
+    for (let layer = 0; layer < depth(); layer++)
+      made.push(this.#slider(`${name}-${layer}`, `${this.texts.argument(name)}, ${layer + 1}`, LAYERS[name], () => value(layer), (one) => {
+        this.changed(name, values(depth()).map((own, n) => (n === layer ? one : own)));
+      }));
     return made;
   }
 
@@ -116,14 +134,9 @@ export class Controls {
   }
 
   #number(name) {
-    const label = this.texts.argument(name);
-    if (name === "groups" || name.endsWith("_groups")) {
-      const range = [1, 8];
-      return this.#slider(name, label, range, () => this.args[name], (value) => this.changed(name, value));
-    }
-    const fraction = name.startsWith("alpha");
-    const range = fraction ? [0, 1, 0.125] : RANGES[name] ?? CHANNELS;
-    return this.#slider(name, label, range, () => this.args[name], (value) => this.changed(name, value));
+    let range = name.startsWith("alpha") ? [0, 1, 0.125] : RANGES[name] ?? CHANNELS;
+    if (name === "reduction") range = [1, range[1]];
+    return this.#slider(name, this.texts.argument(name), range, () => this.args[name], (value) => this.changed(name, value));
   }
 
   #slider(name, label, [min, max, step = 1], get, set) {

@@ -2,7 +2,8 @@
 // grids. Units are those of the picture's viewBox. A third axis is drawn as sheets lying in space.
 
 const CELL = 40;
-const IMAGE = 200; // the longer side of an image
+const IMAGE = 240; // the longer side of the largest image
+const PIXEL = 14; // of an image, at most
 const TITLE = 26; // above every grid
 const CHANNEL = 14; // between channels
 const SHEET = 12; // between the sheets of a third axis
@@ -11,8 +12,10 @@ const FLAT = 0.7; // how much of its depth a sheet shows
 const GAP = { plain: 70, labelled: 110, rows: 26 };
 
 /** Lay a scene out: {width, height, grids: Map(name -> Plan), boxes: Map(name -> rectangle)}. */
-export function layout(scene, { upright = false, titles = true } = {}) {
-  const plans = new Map(scene.grids.map((grid) => [grid.name, plan(grid, titles)]));
+export function layout(scene, { upright = false } = {}) {
+  const longest = Math.max(1, ...scene.grids.filter((grid) => grid.look === "image").flatMap((grid) => grid.size));
+  const pixel = Math.min(PIXEL, IMAGE / longest);
+  const plans = new Map(scene.grids.map((grid) => [grid.name, plan(grid, grid.look === "image" ? pixel : CELL)]));
   const boxes = new Map(scene.boxes.map((box) => [box.name, boxSize(box)]));
   const parts = [
     ...scene.grids.map((grid) => ({ ...at(grid), size: plans.get(grid.name) })),
@@ -53,11 +56,10 @@ function boxSize(box) {
 }
 
 /** How one grid is laid out: its cells' places, without its place in the picture (x, y). */
-export function plan(grid, titles = true) {
+function plan(grid, cell) {
   const sides = grid.size.map((cells, a) => (grid.low[a] ?? 0) + (cells - 1) * (grid.gaps[a] ?? 1) + 1 + (grid.high[a] ?? 0));
   const [sheets, rows, columns] = [...Array(3 - sides.length).fill(1), ...sides];
   const deep = sides.length === 3;
-  const cell = grid.look === "image" ? Math.min(CELL, IMAGE / Math.max(rows, columns)) : CELL;
   const sheet = { height: rows * cell * (deep ? FLAT : 1), lean: deep ? rows * cell * LEAN : 0 };
   const one = {
     width: columns * cell + sheet.lean,
@@ -69,9 +71,9 @@ export function plan(grid, titles = true) {
   const down = Math.ceil(shown / across);
   return {
     x: 0, y: 0, cell, deep, sides, sheets, rows, columns, colour, across,
-    top: titles ? TITLE : 0, one,
+    top: TITLE, one,
     width: across * one.width + (across - 1) * CHANNEL,
-    height: (titles ? TITLE : 0) + down * one.height + (down - 1) * CHANNEL,
+    height: TITLE + down * one.height + (down - 1) * CHANNEL,
     lean: deep ? LEAN : 0,
     flat: deep ? FLAT : 1,
     sheet,

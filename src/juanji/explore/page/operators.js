@@ -101,5 +101,5 @@ export function filled(row, given) {
 
 /** Build the scene `name` from its arguments, those not given as in its row of the table. */
 export function build(row, given) {
-  return BUILDERS[row.name]({ ...row.arguments, ...given });
+  return BUILDERS[row.as ?? row.name]({ ...row.arguments, ...given });
 }

@@ -44,7 +44,7 @@ export function encode(state, rows) {
   side(query, "", state, rows);
   if (state.second) side(query, "b.", state.second, rows);
   if (state.step >= 0) query.set("step", state.step);
-  return query.toString().replaceAll("%2C", ",").replaceAll("%2B", "+");
+  return query.toString().replaceAll("%2C", ",").replaceAll("%3B", ";").replaceAll("%2B", "+");
 }
 
 function side(query, prefix, { op, args, numbers }, rows) {
@@ -53,7 +53,11 @@ function side(query, prefix, { op, args, numbers }, rows) {
   for (const [name, value] of Object.entries(args))
     if (write(value) !== write(row.arguments[name])) query.set(prefix + name, write(value));
   for (const [name, values] of Object.entries(numbers))
-    if (values) query.set(prefix + name, values.map((n) => Math.round(n * 1e6) / 1e6).join(","));
+    if (values) query.set(prefix + name, Array.isArray(values[0]) ? values.map(list).join(";") : list(values));
+}
+
+function list(values) {
+  return values.map((n) => Math.round(n * 1e6) / 1e6).join(",");
 }
 
 /** The state a text stands for. */
@@ -74,8 +78,10 @@ function readSide(query, prefix, rows) {
     if (value !== undefined) args[name] = value;
   }
   for (const name of row.numbers) {
-    const values = query.has(prefix + name) ? parseNumbers(query.get(prefix + name)) : null;
-    if (values) numbers[name] = values;
+    const text = query.get(prefix + name);
+    if (text === null) continue;
+    const values = name === "weights" ? text.split(";").map(parseNumbers) : parseNumbers(text);
+    if (values && !values.includes(null)) numbers[name] = values;
   }
   return { op: row.name, args, numbers };
 }

@@ -27,7 +27,8 @@ const UI = {
     negative: "Stochastic pooling draws by value: no number may be below 0.",
     poolPadding: "The padding of a pooling must be smaller than its window, or a window would hold no cell.",
     rotateTwo: "Turning the kernel needs two axes.",
-    doesNotFit: "These settings do not go together: {reason}",
+    octaveGroups: "Alpha must leave channels on every path that the groups divide.",
+    groupsDivide: "{groups} groups do not divide {channels} channels.",
     dropped: "The numbers no longer fit this shape; made-up ones are shown.",
     imageType: "That is not an image this page reads (PNG, JPEG, GIF, WebP).", imageLarge: "The image is too large: at most {megabytes} MB and {megapixels} megapixels.",
     imageBroken: "The image could not be decoded.",
@@ -59,7 +60,8 @@ const UI = {
     negative: "随机池化按数值大小抽取：不能有负数。",
     poolPadding: "池化的填充必须小于窗口，否则窗口里可能没有格子。",
     rotateTwo: "旋转卷积核需要两个轴。",
-    doesNotFit: "这些设置不能同时成立：{reason}",
+    octaveGroups: "α 分出的每条路径的通道数都必须能被组数整除。",
+    groupsDivide: "{channels} 个通道不能分成 {groups} 组。",
     dropped: "原来的数值与新的形状不符，改用示例数值。",
     imageType: "无法读取这种图片（支持 PNG、JPEG、GIF、WebP）。", imageLarge: "图片太大：最多 {megabytes} MB、{megapixels} 百万像素。",
     imageBroken: "图片无法解码。",
@@ -71,15 +73,29 @@ const UI = {
 const WORDS = {
   input: "输入", weight: "权重", output: "输出", bias: "偏置", rest: "其余", "other channels": "其他通道",
   start: "开始", between: "中间", "random number": "随机数", probability: "概率", probabilities: "概率",
-  draw: "抽取", average: "平均",
+  draw: "抽取", average: "平均", pool: "池化", unpool: "反池化", pooled: "池化结果", indices: "位置", offset: "偏移", sample: "采样",
+  mask: "调制", high: "高频", low: "低频", image: "图像", repeat: "重复", repeated: "重复", "high input": "高频输入", "low input": "低频输入",
+  "high output": "高频输出", "low output": "低频输出", depthwise: "逐深度", pointwise: "逐点", "across channels": "跨通道", grouped: "分组",
+  "grouped again": "再次分组", shuffle: "重排", primary: "主分组", secondary: "次分组", permutation: "置换", "permutation back": "换回",
+  squeeze: "压缩", expand: "扩展", scale: "加权", reduce: "降维", convolve: "卷积", first: "第一层", second: "第二层", score: "得分",
+  "3 x 3 max": "3 x 3 最大", "reduce pool": "池化后降维", "reduce 3 x 3": "3 x 3 前降维", "reduce 5 x 5": "5 x 5 前降维",
+  "layer 1": "第 1 层", "layer 2": "第 2 层", "layer 3": "第 3 层", "layer 4": "第 4 层", "layer 5": "第 5 层",
+  "H->H: pool": "高→高：池化", "H->L: pool": "高→低：池化", "L->L: pool": "低→低：池化", "L->H: pool": "低→高：池化",
+  "L->H: repeat": "低→高：重复", "L->H: repeat input": "低→高：重复输入", "H->H": "高→高", "H->L": "高→低", "L->H": "低→高", "L->L": "低→低",
+  cells: "格", pixels: "像素", steps: "步", taps: "读数",
 };
 
 const OPERATORS = {
-  conv: "卷积", "conv-transpose": "转置卷积", "max-pool": "最大池化", "avg-pool": "平均池化",
-  "stochastic-pool": "随机池化", "global-avg-pool": "全局平均池化", "max-unpool": "最大反池化", "avg-unpool": "平均反池化",
+  conv: "卷积", "conv-transpose": "转置卷积（反卷积）", pointwise: "1×1 卷积", dilated: "空洞卷积", grouped: "分组卷积", depthwise: "逐深度卷积",
+  deformable: "可变形卷积", "depthwise-separable": "深度可分离卷积", "spatially-separable": "空间可分离卷积", flattened: "扁平卷积",
+  shuffled: "混洗分组卷积", interleaved: "交错组卷积", "channel-shuffle": "通道混洗", octave: "八度卷积", "octave-split": "八度拆分",
+  "octave-merge": "八度合并", "frequency-split": "频率拆分", "max-pool": "最大池化", "avg-pool": "平均池化", "stochastic-pool": "随机池化",
+  "global-avg-pool": "全局平均池化", "max-unpool": "最大反池化", "avg-unpool": "平均反池化", "squeeze-excite": "通道加权（SE）",
+  inception: "Inception 模块", bottleneck: "瓶颈结构", residual: "残差连接", gated: "门控连接（Highway）", dense: "密集连接",
+  stacked: "堆叠小卷积核", view: "多层的视野",
 };
 
-const KINDS = { convolution: "卷积", pooling: "池化" };
+const KINDS = { convolution: "卷积", composition: "组合", frequency: "频率", pooling: "池化", block: "模块" };
 
 const FACTS = {
   "output size": "输出尺寸", weights: "权重数", "multiply-adds": "乘加次数", "multiply-adds inside": "乘加次数（不计填充）",
@@ -92,8 +108,15 @@ const ARGUMENTS = {
   out_channels: ["output channels", "输出通道"], channels: ["channels", "通道"], flip: ["flip the kernel", "翻转卷积核"],
   output_padding: ["output padding", "输出填充"], how: ["picture", "画法"], ceil_mode: ["keep an incomplete last window", "保留不完整的末窗"],
   count_include_pad: ["padding counts", "填充计入个数"], training: ["training", "训练"], alpha: ["alpha", "α"],
-  scatter: ["scattering", "散布"], gather: ["zero-stuffed", "插零"], values: ["input", "输入"], weight: ["weight", "权重"],
-  bias: ["bias", "偏置"], random: ["random numbers", "随机数"],
+  alpha_in: ["alpha of the input", "输入的 α"], alpha_out: ["alpha of the output", "输出的 α"], downsample: ["a stride is taken by", "步幅由"],
+  pool: ["pooling", "池化"], scatter: ["scattering", "散布"], gather: ["zero-stuffed", "插零"],
+  values: ["input", "输入"], weight: ["weight", "权重"], weights: ["weight", "权重"], bias: ["bias", "偏置"], random: ["random numbers", "随机数"],
+  offset: ["offsets", "偏移"], mask: ["modulation", "调制"], pattern: ["offsets", "偏移"], free: ["free", "自由"], none: ["none", "无"],
+  rotate: ["rotation", "旋转"], scale: ["scaling", "缩放"], aspect: ["aspect", "长宽比"], multiplier: ["channel multiplier", "通道倍数"],
+  twice: ["a second grouped convolution", "再做一次分组卷积"], primary_groups: ["primary groups", "主分组数"], secondary_groups: ["secondary groups", "次分组数"],
+  reduction: ["reduction", "降维"], middle: ["channels in the middle", "中间通道"], skip: ["weight of the skip connection", "跳跃连接的权重"],
+  growth: ["growth", "增长率"], layers: ["layers", "层数"], kernels: ["kernel", "卷积核"], strides: ["stride", "步幅"], dilations: ["dilation", "空洞率"],
+  high: ["high input", "高频输入"], low: ["low input", "低频输入"],
 };
 
 export class Texts {
@@ -130,6 +153,13 @@ export class Texts {
 
   argument(name) {
     return ARGUMENTS[name]?.[this.language === "zh" ? 1 : 0] ?? name.replaceAll("_", " ");
+  }
+
+  /** The name of a field of numbers; of several weights, the one of a grid. */
+  field(name, grid) {
+    if (!name.startsWith("weights ")) return this.argument(name);
+    const stage = grid.name.replace(/ weight$/, "");
+    return `${this.argument("weight")}: ${this.word(stage)}`;
   }
 
   /** Fill in the elements that say which text they hold. */
