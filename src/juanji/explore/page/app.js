@@ -4,7 +4,7 @@ import { code } from "./code.js";
 import { Controls } from "./controls.js";
 import { copyText, h } from "./dom.js";
 import { MEGABYTES, MEGAPIXELS, readImage } from "./image.js";
-import { number, sample } from "./numbers.js";
+import { number, sample, shape } from "./numbers.js";
 import { MADE_UP, build, filled } from "./operators.js";
 import { preferences } from "./preferences.js";
 import { withPresets } from "./presets.js";
@@ -119,13 +119,13 @@ export class Explorer {
         h("div", { class: "preferences" }, button("link", (event) => this.#link(event)), button("reset", () => this.reset()), preferences(texts, () => { this.words(); this.apply(); }))),
       h("main", {},
         h("aside", {},
-          h("section", { class: "card" },
+          h("section", { class: "card choose" },
             h("label", { class: "choice tall" }, h("span", { "data-t": "operator" }), this.first),
             h("label", { class: "choice tall" }, h("span", { "data-t": "compare" }), this.second)),
           one.panel, two.panel),
         h("div", { class: "content" },
           h("div", { class: "sides" }, one.view, two.view),
-          h("section", { class: "card" }, this.transport.view, h("p", { class: "quiet hint", "data-t": "hint" })),
+          h("section", { class: "card steps" }, this.transport.view, h("p", { class: "quiet hint", "data-t": "hint" })),
           this.costs,
           h("div", { class: "below" },
             one.facts, 
@@ -364,7 +364,8 @@ export class Explorer {
     const sides = [this.state, this.state.second];
     const facts = this.sides.map((side) => new Map((side.scene?.facts ?? []).map(({ key, text }) => [key, text])));
     const keys = ["output size", "weights", "multiply-adds", "multiply-adds inside", "view"].filter((key) => facts.some((own) => own.has(key)));
-    const results = (key) => facts.map((own) => own.get(key)?.split("=").at(-1).trim() ?? "–");
+    const sizes = this.sides.map((side) => (side.scene?.grids ?? []).filter((grid) => grid.role === "output").map((grid) => shape(grid.size)).join(", "));
+    const results = (key) => (key === "output size" ? sizes : facts.map((own) => counted(own.get(key))));
     const ratio = ([a, b]) => (/^\d+$/.test(a) && /^\d+$/.test(b) && Number(a) ? `${number(Number(b) / Number(a))} ×` : "");
     box.replaceChildren(
       h("table", {},
@@ -398,6 +399,12 @@ export class Explorer {
     clearTimeout(this.quiet);
     this.quiet = setTimeout(() => { this.notice.textContent = ""; }, 6000);
   }
+}
+
+/** What a fact comes to: "2 + 3 = 5 (9)" is 5. */
+function counted(text) {
+  if (text === undefined) return "–";
+  return text.replace(/ \([^()]*\)$/, "").split("=").at(-1).trim();
 }
 
 /** Arguments with one number for all axes in place of one per axis. */

@@ -4,11 +4,12 @@
 const CELL = 40;
 const IMAGE = 240; // the longer side of the largest image
 const PIXEL = 14; // of an image, at most
-const TITLE = 26; // above every grid
+export const TITLE = 26; // above every grid
 const CHANNEL = 14; // between channels
 const SHEET = 12; // between the sheets of a third axis
 const LEAN = 0.45; // how far a sheet leans to the right, for each cell of its depth
 const FLAT = 0.7; // how much of its depth a sheet shows
+const DEEP_ACROSS = 3; // channels with three axes side by side
 const GAP = { plain: 70, labelled: 110, rows: 26 };
 
 /** Lay a scene out: {width, height, grids: Map(name -> Plan), boxes: Map(name -> rectangle)}. */
@@ -22,7 +23,7 @@ export function layout(scene, { upright = false } = {}) {
     ...scene.boxes.map((box) => ({ ...at(box), size: boxes.get(box.name) })),
   ];
   const gap = scene.arrows.some((arrow) => arrow.label) ? GAP.labelled : GAP.plain;
-  const columns = tracks(parts, "column", upright ? "height" : "width", upright ? GAP.rows + 10 : gap);
+  const columns = tracks(parts, "column", upright ? "height" : "width", upright ? GAP.rows + 16 : gap);
   const rows = tracks(parts, "row", upright ? "width" : "height", GAP.rows);
   for (const { column, row, size } of parts) {
     const [across, down] = upright ? [rows.at.get(row), columns.at.get(column)] : [columns.at.get(column), rows.at.get(row)];
@@ -67,7 +68,7 @@ function plan(grid, cell) {
   };
   const colour = grid.look === "image" && grid.channels === 3;
   const shown = colour ? 1 : grid.channels;
-  const across = Math.min(grid.across, shown);
+  const across = Math.min(deep ? Math.max(grid.across, DEEP_ACROSS) : grid.across, shown); // sheets are stacked already
   const down = Math.ceil(shown / across);
   return {
     x: 0, y: 0, cell, deep, sides, sheets, rows, columns, colour, across,

@@ -2,7 +2,7 @@
 
 import { number } from "./numbers.js";
 import { History, cellKey, numeric } from "./history.js";
-import { corner, lay, layout, outline, placeOf, round } from "./layout.js";
+import { TITLE, corner, lay, layout, outline, placeOf, round } from "./layout.js";
 import { positions } from "./relation.js";
 import { inside } from "./scene.js";
 
@@ -28,8 +28,12 @@ export class Picture {
     this.scales = new Map(scene.grids.map((grid) => [grid.name, scale(grid)]));
     this.at = -1;
     const { width, height } = this.plan;
-    this.svg = make("svg", { viewBox: `-8 -4 ${round(width + 16)} ${round(height + 14)}`, class: "picture" });
-    this.svg.style.setProperty("--natural", `${Math.round(width + 16)}px`);
+    // points between cells are read from cells around the grid as well
+    const margin = scene.steps.some((step) => step.taps.some((tap) => tap.corners.length)) ? 52 : 8;
+    const view = [-margin, -4, width + 2 * margin, height + 8 + margin].map(round);
+    this.svg = make("svg", { viewBox: view.join(" "), class: "picture" });
+    this.svg.style.setProperty("--natural", `${Math.round(view[2])}px`);
+    this.svg.style.setProperty("--aspect", round(view[2] / view[3]));
     const still = make("g");
     for (const one of scene.arrows) still.append(this.#arrow(one));
     for (const one of scene.boxes) still.append(this.#box(one));
@@ -37,7 +41,7 @@ export class Picture {
     still.append(this.window);
     for (const one of scene.grids) still.append(this.#grid(one));
     this.marks = Object.fromEntries(
-      ["reach", "taps", "weights", "writes", "cursor"].map((name) => [name, make("path", { class: `mark ${name}` })]),
+      ["corners", "reach", "taps", "weights", "also", "writes", "cursor"].map((name) => [name, make("path", { class: `mark ${name}` })]),
     );
     this.points = make("path", { class: "points" });
     this.labels = make("g", { class: "factors" });
@@ -173,16 +177,23 @@ export class Picture {
 
   #arrow({ source, target, label }) {
     const [from, to] = [this.#frame(source), this.#frame(target)];
-    const { upright } = this.plan;
-    const [x1, y1] = upright
-      ? [from.x + from.width / 2, from.y + from.height + 4]
+    // parts above each other are joined vertically, also where the picture runs to the right
+    const vertical = this.plan.upright || (to.x < from.x + from.width && from.x < to.x + to.width);
+    const down = to.y > from.y;
+    const [x1, y1] = vertical
+      ? [from.x + from.width / 2, down ? from.y + from.height + 4 : from.y - 4]
       : [from.x + from.width + 5, from.y + from.height / 2];
-    const [x2, y2] = upright ? [to.x + to.width / 2, to.y - 7] : [to.x - 8, to.y + to.height / 2];
-    const bend = upright ? (y2 - y1) / 2 : (x2 - x1) / 2;
-    const curve = upright
+    const [x2, y2] = vertical
+      ? [to.x + to.width / 2, down ? to.y - (this.plan.grids.has(target) ? TITLE + 2 : 7) : to.y + to.height + 7]
+      : [to.x - 8, to.y + to.height / 2];
+    const bend = vertical ? (y2 - y1) / 2 : (x2 - x1) / 2;
+    const curve = vertical
       ? `C${x1} ${y1 + bend} ${x2} ${y2 - bend} ${x2} ${y2}`
       : `C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`;
-    const head = upright ? `M${x2 - 5} ${y2 - 6}L${x2} ${y2}L${x2 + 5} ${y2 - 6}` : `M${x2 - 6} ${y2 - 5}L${x2} ${y2}L${x2 - 6} ${y2 + 5}`;
+    const back = vertical ? (down ? -6 : 6) : -6;
+    const head = vertical
+      ? `M${x2 - 5} ${y2 + back}L${x2} ${y2}L${x2 + 5} ${y2 + back}`
+      : `M${x2 + back} ${y2 - 5}L${x2} ${y2}L${x2 + back} ${y2 + 5}`;
     const parts = [make("path", { d: `M${x1} ${y1}${curve}${head}` })];
     if (label)
       parts.push(make("text", { x: round(x1 * 0.35 + x2 * 0.65), y: round(y1 * 0.35 + y2 * 0.65 - 7) }, [this.words(label)]));
@@ -210,9 +221,13 @@ export class Picture {
     const whole = taps.filter((tap) => !tap.corners.length);
     const between = taps.filter((tap) => tap.corners.length);
     const corners = between.flatMap((tap) => tap.corners.map(({ position }) => ({ ...tap, position })));
-    this.marks.taps.setAttribute("d", this.#path([...whole, ...corners], 2));
+    this.marks.taps.setAttribute("d", this.#path(whole, 2));
+    this.marks.corners.setAttribute("d", this.#path(corners, 3));
     this.marks.weights.setAttribute("d", this.#path(taps.map((tap) => tap.weight).filter(Boolean), 2));
-    this.marks.writes.setAttribute("d", this.#path(step?.stage === "start" ? [] : (step?.writes ?? []), 1.5));
+    const writes = !step || step.stage === "start" ? [] : step.writes;
+    const main = step?.scatter ? writes.length : 1; // what else a gathering step writes is said less loudly
+    this.marks.writes.setAttribute("d", this.#path(writes.slice(0, main), 1.5));
+    this.marks.also.setAttribute("d", this.#path(writes.slice(main), 2));
     this.points.setAttribute("d", between.map((tap) => this.#point(tap)).join(""));
     this.window.setAttribute("d", step ? this.#beams(step) : "");
     this.#factors(taps);
@@ -237,7 +252,7 @@ export class Picture {
       return [...found.values()].slice(0, 4).map(bounds);
     };
     const near = step.taps.filter((tap) => tap.factor !== null || !step.taps[0].weight);
-    const [from, to] = [hulls(near.length ? near : step.taps), hulls(step.writes)];
+    const [from, to] = [hulls(near.length ? near : step.taps), hulls(step.scatter ? step.writes : step.writes.slice(0, 1))];
     return from.flatMap((a) => to.map((b) => beam(a, b, this.plan.upright))).join("");
   }
 

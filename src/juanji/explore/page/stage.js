@@ -6,7 +6,8 @@ import { number } from "./numbers.js";
 import { Player, SPEEDS } from "./player.js";
 import { Picture, make } from "./render.js";
 
-const UPRIGHT_BELOW = 620; // of the picture's own width, in px
+const NARROW = 620; // px: below, a picture may be as high as it likes
+const LARGEST = 1.2; // times its natural size
 
 const ICONS = {
   first: "M5 4v12M16 4l-8 6 8 6z", back: "M13 4l-7 6 7 6", play: "M6 3.5l10 6.5-10 6.5z", pause: "M6 4h3v12H6zM11 4h3v12h-3z",
@@ -90,14 +91,12 @@ export class Stage {
   #draw() {
     const width = this.frame.clientWidth || 900;
     const words = (text) => this.texts.word(text);
-    const upright = width < UPRIGHT_BELOW;
-    this.picture = new Picture(this.scene, { upright, words });
-    if (upright) {
-      // the way that gives the larger cells
-      const flat = new Picture(this.scene, { words });
-      if (flat.plan.width <= this.picture.plan.width) this.picture = flat;
-    }
-    this.drawn = upright;
+    // the way that gives the larger cells; running to the right unless that loses much
+    const room = width < NARROW ? Infinity : 0.62 * window.innerHeight;
+    const size = ({ plan }) => Math.min(width / plan.width, room / plan.height, LARGEST);
+    const [across, down] = [false, true].map((upright) => new Picture(this.scene, { upright, words }));
+    this.picture = size(down) > 1.15 * size(across) ? down : across;
+    this.drawn = width;
     this.picture.svg.setAttribute("aria-hidden", "true");
     this.frame.replaceChildren(this.picture.svg);
     this.picture.show(this.at);
@@ -114,7 +113,7 @@ export class Stage {
     frame.addEventListener("keydown", (event) => this.#key(event));
     frame.addEventListener("blur", () => this.#probe(null));
     new ResizeObserver(() => {
-      if (this.scene && this.drawn !== frame.clientWidth < UPRIGHT_BELOW) this.#draw();
+      if (this.scene && Math.abs(this.drawn - frame.clientWidth) > 24) this.#draw();
     }).observe(frame);
   }
 
