@@ -31,8 +31,8 @@ def depthwise_separable(
     sketch, x = _start(bound, input, groups=spec.in_channels)
     own = replace(spec, out_channels=middle, groups=spec.in_channels)
     x = sketch.conv(x, "depthwise", replace(bound, spec=own), first, column=1)
-    point = _point(bound.output_size, middle, spec.out_channels)
-    sketch.conv(x, "pointwise", point, last, column=2, bias=bias, role="output", title="output")
+    mixing = point(bound.output_size, middle, spec.out_channels)
+    sketch.conv(x, "pointwise", mixing, last, column=2, bias=bias, role="output", title="output")
     return _finish(sketch, "depthwise-separable", bound)
 
 
@@ -52,9 +52,9 @@ def spatially_separable(
     sketch, x = _start(bound, input, groups=spec.groups)
     for index, (axis, weight) in enumerate(zip(axes, _given(weights, len(axes)), strict=True)):
         done = index == len(axes) - 1
-        part = _along(bound, axes[: index + 1], axis, channels[index], channels[index + 1])
+        part = along(bound, axes[: index + 1], axis, channels[index], channels[index + 1])
         x = sketch.conv(
-            x, _pass(bound, axis), part, weight, column=index + 1, seed=2 + index,
+            x, pass_name(bound, axis), part, weight, column=index + 1, seed=2 + index,
             bias=bias if done else None, role="output" if done else "between",
             title="output" if done else None,
         )  # fmt: skip
@@ -71,14 +71,14 @@ def flattened(
     spec, axes = stages.conv_of(bound), range(len(bound.axes))
     given = _given(weights, len(axes) + 1)
     sketch, x = _start(bound, input, groups=spec.groups)
-    lateral = _point(bound.input_size, spec.in_channels, spec.out_channels, spec.groups)
+    lateral = point(bound.input_size, spec.in_channels, spec.out_channels, spec.groups)
     x = sketch.conv(x, "across channels", lateral, given[0], column=1)
     for axis in axes:
         done = axis == len(axes) - 1
         out = spec.out_channels
-        part = _along(bound, range(axis + 1), axis, out, out, groups=out)
+        part = along(bound, range(axis + 1), axis, out, out, groups=out)
         x = sketch.conv(
-            x, _pass(bound, axis), part, given[axis + 1], column=axis + 2, seed=3 + axis,
+            x, pass_name(bound, axis), part, given[axis + 1], column=axis + 2, seed=3 + axis,
             bias=bias if done else None, role="output" if done else "between",
             title="output" if done else None,
         )  # fmt: skip
@@ -101,8 +101,8 @@ def shuffled(
     )
     if twice:
         out = spec.out_channels
-        point = _point(bound.output_size, out, out, spec.groups)
-        sketch.conv(last, "grouped again", point, column=3, role="output", title="output", seed=3)
+        mixing = point(bound.output_size, out, out, spec.groups)
+        sketch.conv(last, "grouped again", mixing, column=3, role="output", title="output", seed=3)
         return sketch.scene("shuffled", _title("shuffled", bound), _facts(bound))
     return _finish(sketch, "shuffled", bound)
 
@@ -121,8 +121,8 @@ def interleaved(
     primary = replace(bound, spec=replace(spec, groups=primary_groups))
     x = sketch.conv(x, "primary", primary, first, column=1)
     x = sketch.shuffle(x, "permutation", primary_groups, column=2)
-    point = _point(bound.output_size, out, out, secondary_groups)
-    x = sketch.conv(x, "secondary", point, second, column=3, bias=bias, seed=3)
+    mixing = point(bound.output_size, out, out, secondary_groups)
+    x = sketch.conv(x, "secondary", mixing, second, column=3, bias=bias, seed=3)
     sketch.shuffle(x, "permutation back", out // primary_groups, column=4, role="output")
     return _finish(sketch, "interleaved", bound)
 
@@ -176,12 +176,18 @@ def _given(weights: Weights, count: int) -> list[Numbers | None]:
     return list(weights)
 
 
-def _point(size: Sequence[int], into: int, out: int, groups: int = 1) -> Bound:
-    """Return a 1x1 convolution."""
+def point(size: Sequence[int], into: int, out: int, groups: int = 1) -> Bound:
+    """Return a 1x1 convolution of maps of that size."""
     return bind(Conv(windows((1,) * len(size)), into, out, groups), size)
 
 
-def _along(
+def with_channels(bound: Bound, into: int, out: int, groups: int) -> Bound:
+    """Return the bound with other channels."""
+    spec = stages.conv_of(bound)
+    return replace(bound, spec=replace(spec, in_channels=into, out_channels=out, groups=groups))
+
+
+def along(
     bound: Bound, done: Sequence[int], axis: int, into: int, out: int, groups: int | None = None
 ) -> Bound:
     """Return the pass along one axis; axes in `done` have their output's size already."""
@@ -199,7 +205,7 @@ def _along(
     return Bound(Conv(tuple(moved), into, out, groups), tuple(axes))
 
 
-def _pass(bound: Bound, axis: int) -> str:
+def pass_name(bound: Bound, axis: int) -> str:
     """Name the kernel of a pass: "3 x 1"."""
     cells = [own.kernel if index == axis else 1 for index, own in enumerate(bound.axes)]
     return shape(cells)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import prod
 
@@ -12,7 +12,7 @@ from ..ops.octave.paths import Cut, Path, Paths, halve
 from ..spec import Conv
 from . import stages
 from .resample import averaged, repeated
-from .scene import CELLS, STEPS, Arrow, Fact, Grid, Scene, Step, at_most
+from .scene import CELLS, STEPS, Arrow, Fact, Grid, Scene, Step, Tap, at_most
 from .stages import Numbers, groups_of, numbers
 from .texts import shape
 
@@ -40,13 +40,15 @@ def scene(
     weight: Numbers | None = None,
     bias: Numbers | None = None,
     *,
+    rest: Mapping[str, Numbers] | None = None,
     alpha: str = "",
     title: str | None = None,
 ) -> Scene:
     """Return the scene of octave convolution; `bound` is the ordinary convolution at full size.
 
     Shapes, flat in C order: high (C_high, *spatial), low (C_low, *ceil(spatial / 2)); weight and
-    bias as for the ordinary convolution.
+    bias as for the ordinary convolution; rest, by "high" and "low", what channels that are not
+    shown add to each output.
 
     Raises:
         ValueError: sizes do not fit, or there is too much to draw.
@@ -87,6 +89,8 @@ def scene(
     else:
         _high(drawing, parts, sources)
         _low(drawing, parts, sources)
+    for name, numbers_of in (rest or {}).items():
+        _others(drawing, name, numbers_of)
     sizes_out = " and ".join(shape(grid.size) for grid in drawing.outputs.values())
     part = f"{cut.low_in}/{spec.in_channels} -> {cut.low_out}/{spec.out_channels}"
     whole = cost.multiply_adds(bound).dense
@@ -250,6 +254,24 @@ def _convolve(
     else:
         grid = stages.output_grid(bound, drawing.steps, column=3, row=1, name=name, role="between")
         drawing.grids.append(replace(grid, title="L->H"))
+
+
+def _others(drawing: _Drawing, target: str, values: Numbers) -> None:
+    """Add to an output what channels that are not shown contribute."""
+    before = drawing.outputs[target]
+    rest = Grid(
+        f"{target} rest", "other channels", "between", before.size, before.channels,
+        numbers("rest", values, len(before.values), 0, 0, seed=0), 4, 1 if target == "high" else 3,
+    )  # fmt: skip
+    drawing.grids.append(rest)
+    for index, (value, added) in enumerate(zip(before.values, rest.values, strict=True)):
+        channel, cell = divmod(index, prod(before.size))
+        at = stages.unflat(cell, before.size)
+        taps = (Tap(before.name, channel, at, value), Tap(rest.name, channel, at, added))
+        drawing.steps.append(stages.summed(taps, before.name, channel, at, stage="other channels"))
+    drawing.flow(rest.name, before.name)
+    grown = stages.written(before.name, drawing.steps, before.channels, before.size)
+    drawing.outputs[target] = replace(before, values=grown)
 
 
 def _output(

@@ -50,11 +50,12 @@ class Sketch:
         self, sources: Grid | Sequence[Grid], name: str, bound: Bound,
         weight: Numbers | None = None, *, column: int, row: int = 0, bias: Numbers | None = None,
         relu: bool = False, role: Role = "between", title: str | None = None, seed: int = 2,
-        weight_at: tuple[int, int] | None = None,
+        weight_at: tuple[int, int] | None = None, rest: Numbers | None = None,
     ) -> Grid:  # fmt: skip
         """Add the convolution of one grid, or of several whose channels are concatenated.
 
-        Its weight stands below it, or at (column, row). `relu`: negative sums become zero.
+        Its weight stands below it, or at (column, row). `relu`: negative sums become zero; `rest`:
+        what channels that are not shown add to each output.
         """
         given = [sources] if isinstance(sources, Grid) else list(sources)
         spec = stages.conv_of(bound)
@@ -79,9 +80,14 @@ class Sketch:
             added = self.add(
                 stages.bias_grid(bias, column=column, row=row + 2, name=f"{name} bias")
             )
+        others = None
+        if rest is not None:
+            others = self.add(
+                stages.rest_grid(bound, rest, column=column, row=row + 3, name=f"{name} rest")
+            )
         joined = given[0] if len(given) == 1 else _joined(given)
         steps: Sequence[Step] = stages.gathered(
-            bound, joined, kernels, name, bias=added, stage=name, first_row=None
+            bound, joined, kernels, name, bias=added, rest=others, stage=name, first_row=None
         )
         if len(given) > 1:
             steps = [_parted(step, given) for step in steps]
@@ -103,20 +109,30 @@ class Sketch:
         The channels keep the colour of the group they come from.
         """
         per_group = source.channels // groups
-        origins = source.groups or groups_of(source.channels, groups) or (0,) * source.channels
-        colors = [0] * source.channels
+        if not source.groups:
+            source = replace(source, groups=groups_of(source.channels, groups))
+        targets, texts = [], []
         for channel in range(source.channels):
             group, local = divmod(channel, per_group)
-            target = local * groups + group
-            colors[target] = origins[channel]
+            targets.append(local * groups + group)
             text = f"{channel} = {group}*{per_group} + {local} -> "
-            text += f"{local}*{groups} + {group} = {target}"
+            texts.append(text + f"{local}*{groups} + {group} = {targets[-1]}")
+        return self.permute(source, name, targets, texts, column=column, row=row, role=role)
+
+    def permute(
+        self, source: Grid, name: str, targets: Sequence[int], texts: Sequence[str], *,
+        column: int, row: int = 0, role: Role = "between",
+    ) -> Grid:  # fmt: skip
+        """Add a reordering: channel c of the source becomes channel targets[c]."""
+        colors = [0] * source.channels
+        for channel, (target, text) in enumerate(zip(targets, texts, strict=True)):
             self.steps.append(_copied(source, channel, name, target, text))
+            colors[target] = source.groups[channel] if source.groups else 0
         self.arrows.append(Arrow(source.name, name))
         values = written(name, self.steps, source.channels, source.size)
         return self.add(
             Grid(name, name, role, source.size, source.channels, values, column, row,
-                 groups=tuple(colors))
+                 groups=tuple(colors) if source.groups else ())
         )  # fmt: skip
 
     def concatenate(

@@ -14,10 +14,12 @@ from .texts import kept, number, product, sample, total
 def squeeze_excite(
     size: Sequence[int], channels: int, middle: int, input: Numbers | None = None,
     weights: Sequence[Numbers] | None = None, biases: Sequence[Numbers] | None = None,
+    *, means: Numbers | None = None,
 ) -> Scene:  # fmt: skip
     """Return the scene of global average, two fully connected layers, sigmoid and product.
 
-    Shapes, flat: input (C, *size), weights (M, C) and (C, M), biases (M,) and (C,).
+    Shapes, flat: input (C, *size), weights (M, C) and (C, M), biases (M,) and (C,); means (C,),
+    where the input is a part of what is averaged.
 
     >>> scene = squeeze_excite((2,), 1, 1, [1, 3], [[2], [0]])
     >>> [(step.stage, step.arithmetic) for step in scene.steps][:4]
@@ -35,7 +37,10 @@ def squeeze_excite(
     up = _matrix("expand weight", second, channels, middle, column=3, seed=3)
     shifts = [None if biases is None else _vector(f"bias {i + 1}", b, 2 + i)
               for i, b in enumerate(biases or (None, None))]  # fmt: skip
-    steps = [_squeeze(source, channel) for channel in range(channels)]
+    steps = [
+        _squeeze(source, channel, None if means is None else means[channel])
+        for channel in range(channels)
+    ]
     squeezed = _made("squeeze", steps, channels, 1)
     steps += _layer("reduce", squeezed, down, shifts[0], relu=True)
     hidden = _made("reduce", steps, middle, 2)
@@ -94,7 +99,7 @@ def _made(name: str, steps: Sequence[Step], cells: int, column: int) -> Grid:
     return Grid(name, name, "between", (cells, 1), 1, values, column, 0)
 
 
-def _squeeze(source: Grid, channel: int) -> Step:
+def _squeeze(source: Grid, channel: int, mean: float | None) -> Step:
     """Return the step that averages one channel."""
     cells = [unflat(index, source.size) for index in range(prod(source.size))]
     values = [read(source, channel, at) for at in cells]
@@ -102,8 +107,12 @@ def _squeeze(source: Grid, channel: int) -> Step:
         Tap("input", channel, at, value, 1 / len(cells))
         for at, value in zip(cells, values, strict=True)
     )
-    mean = sum(values) / len(cells)
-    text = f"({' + '.join(kept([number(v) for v in values]))}) / {len(cells)} = {number(mean)}"
+    terms = [number(value) for value in values]
+    if mean is None:
+        mean = sum(values) / len(cells)
+        text = f"({' + '.join(kept(terms))}) / {len(cells)} = {number(mean)}"
+    else:
+        text = f"mean({', '.join(kept([*terms, '...']))}) = {number(mean)}"
     return Step("squeeze", taps, (Write("squeeze", 0, (float(channel), 0.0), mean),), text)
 
 
