@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from functools import cache
 from io import BytesIO
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from . import shapes
@@ -17,8 +19,10 @@ if TYPE_CHECKING:
     import PIL.Image
     import PIL.ImageFont
 
+Color = tuple[int, int, int]
 FRAMES = 256
-PIXELS = 1 << 24  # of one frame
+PIXELS = 1 << 28  # of all frames together
+COLORS = 128
 LAST = 3  # times as long as the others, so that the result can be read
 
 
@@ -39,12 +43,13 @@ def gif(scene: Scene, *, milliseconds: int = 700, scale: float = 1.5) -> bytes:
     except ImportError:
         raise ImportError('a GIF needs Pillow: pip install "juanji[draw]"') from None
     place = arrange(scene)
-    at_most("pixels", int(place.width * place.height * scale**2), PIXELS)
     chosen: Sequence[int | None] = range(len(scene.steps)) or [None]
-    frames = [draw(picture(scene, step, place), scale) for step in chosen]
-    # one palette for all, so that a frame stores only what changed
-    palette = frames[-1].quantize(128)
-    first, *others = [frame.quantize(palette=palette, dither=Dither.NONE) for frame in frames]
+    at_most("pixels", int(place.width * place.height * scale**2) * len(chosen), PIXELS)
+    palette = _palette([draw(picture(scene, step, place), scale) for step in (*chosen[:1], None)])
+    first, *others = [
+        draw(picture(scene, step, place), scale).quantize(palette=palette, dither=Dither.NONE)
+        for step in chosen
+    ]
     durations = [milliseconds] * len(others) + [milliseconds * LAST]
     file = BytesIO()
     first.save(
@@ -71,8 +76,12 @@ def draw(shown: Picture, scale: float = 1.0) -> PIL.Image.Image:
             pen.polygon(corners, fill=paint.fill)
         if paint.stroke:
             width = max(round(paint.width * scale), 1)
-            for start, end in zip(corners, corners[1:] + corners[:1], strict=True):
-                for piece in _dashes(start, end, 3 * scale) if paint.dashed else [(start, end)]:
+            closed = [*corners, corners[0]]
+            if not paint.dashed:
+                pen.line(closed, fill=paint.stroke, width=width)
+                return
+            for start, end in pairwise(closed):
+                for piece in _dashes(start, end, 3 * scale):
                     pen.line(piece, fill=paint.stroke, width=width)
 
     for shape in shown.shapes:
@@ -92,6 +101,32 @@ def draw(shown: Picture, scale: float = 1.0) -> PIL.Image.Image:
             (corner,) = scaled([shape.at])
             canvas.paste(_image(shape, scale), (int(corner[0]), int(corner[1])))
     return canvas
+
+
+def _palette(frames: Sequence[PIL.Image.Image]) -> PIL.Image.Image:
+    """Return one palette for all frames, so that a frame stores only what changed.
+
+    It has the most frequent colours themselves: means of colours would tint the background.
+    """
+    from PIL import Image
+
+    counts: Counter[Color] = Counter()
+    for frame in frames:
+        for count, color in frame.getcolors(frame.width * frame.height) or []:
+            assert isinstance(color, tuple)
+            counts[color[0], color[1], color[2]] += count
+    chosen: list[Color] = []
+    for color, _ in counts.most_common():
+        if len(chosen) < COLORS and not any(_alike(color, other) for other in chosen):
+            chosen.append(color)
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([level for color in chosen for level in color])
+    return palette
+
+
+def _alike(color: Color, other: Color) -> bool:
+    """Whether two colours are too near for Pillow to tell them apart when it looks one up."""
+    return all(abs(a - b) < 12 for a, b in zip(color, other, strict=True))
 
 
 @cache

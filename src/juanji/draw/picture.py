@@ -128,9 +128,8 @@ def _cell(
     if factor is not None:
         text = f"* {number(factor)}"
         size = _fit(text, panel.cell, 0.26)
-        yield Text(
-            (x, y + panel.cell * (0.22 if len(grid.size) == 3 else 0.3)), text, size, "faint"
-        )
+        below = panel.cell * (0.2 if len(grid.size) == 3 else 0.3)
+        yield Text((x, y + below), text, size)
 
 
 def _position(panel: Panel, place: tuple[float, ...]) -> tuple[float, ...]:
