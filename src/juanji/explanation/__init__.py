@@ -13,8 +13,9 @@ from ..spec import Conv, Pool
 from . import table, windowed
 from .crop import View
 from .explanation import Explanation
+from .walk import Walk, walk
 
-__all__ = ["Explanation", "explain"]
+__all__ = ["Explanation", "Walk", "explain"]
 
 
 def explain(
@@ -23,7 +24,7 @@ def explain(
     *,
     channel: int = 0,
     at: Sequence[int] | None = None,
-) -> Explanation:
+) -> Explanation | Walk:
     """Show how an operator works: step by step, with its numbers, its formula and its matrix.
 
     What is too large to be read is cropped, and the picture says what of; sums stay true.
@@ -37,7 +38,8 @@ def explain(
         at: the first output position to show, of many; the middle when not given.
 
     Returns:
-        An explanation with `.svg(path)`, `.gif(path)` and `.html(path)`, which a notebook shows.
+        An explanation with `.svg(path)`, `.gif(path)` and `.html(path)`, which a notebook shows. Of
+        a model its layers, `.layers`, and the page that walks through them, `.html(path)`.
 
     Raises:
         TypeError: layer or input is nothing that can be explained.
@@ -55,6 +57,8 @@ def explain(
     if not isinstance(layer, nn.Module):
         raise TypeError(f"layer must be a specification or a torch.nn.Module, got {type(layer)}")
     row = table.find(layer)
+    if row is None and list(layer.children()):
+        return walk(layer, input, view)
     if row is None:
         raise TypeError(
             f"layer must be one of: {', '.join(row.kind for row in table.LAYERS)}; "

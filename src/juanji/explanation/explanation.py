@@ -30,7 +30,7 @@ class Explanation:
             text = svg.svg(self.scene, step)
         else:
             text = svg.steps_svg(self.scene, step)
-        return _written(path, text)
+        return written(path, text)
 
     def gif(self, path: Target, *, milliseconds: int = 700) -> None:
         """Write an animation with one frame for each step.
@@ -45,7 +45,7 @@ class Explanation:
         """Write one page with a player that needs nothing else, and return it."""
         from ..explore import player
 
-        return _written(path, player(self.scene))
+        return written(path, player(self.scene))
 
     def save(self, path: Target, *, step: int | None = None) -> None:
         """Write what the path's suffix says: .svg (after `step`), .gif or .html.
@@ -85,7 +85,8 @@ class Explanation:
         }
 
 
-def _written(path: Target | None, text: str) -> str:
+def written(path: Target | None, text: str) -> str:
+    """Write a text where a path is given, and return it."""
     if path is not None:
         Path(path).write_text(text, encoding="utf-8")
     return text
