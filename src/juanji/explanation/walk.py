@@ -13,6 +13,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 
+from .. import interop
 from ..analysis import analyze
 from ..analysis.report import COLUMNS, cells
 from ..analysis.watch import tensors, untouched
@@ -211,6 +212,10 @@ def _explained(name: str, layer: nn.Module, input: Any, view: View) -> Layer:
     row = table.find(layer)
     if row is None:
         return Layer(name, kind)
+    if isinstance(input, OctavePair) and interop.has_window(layer):
+        # a window slides over each half; whatever else reads a pair reads the merged map
+        half = input.low if input.high is None else input.high
+        input = half if interop.is_pool(layer) else input.merge()
     try:
         return Layer(name, kind, row.build(layer, input, _within(layer, view)))
     except (
