@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import functional, nets, nn, swaps
+    from . import explore, functional, nets, nn, swaps
     from .analysis import Report, analyze
     from .conversion import Plan, convert, convert_, plan
     from .explanation import Explanation, explain
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .ops.native import native_status
     from .study import Comparison, compare
 
-_MODULES = ("functional", "nets", "nn", "swaps")
+_MODULES = ("explore", "functional", "nets", "nn", "swaps")
 
 _HOMES = {
     "Comparison": "study",
@@ -46,6 +46,7 @@ __all__ = [
     "convert",
     "convert_",
     "explain",
+    "explore",
     "export",
     "functional",
     "native_status",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+import webbrowser
+from pathlib import Path
 from typing import Annotated
 
 try:
@@ -159,6 +161,22 @@ def draw(
         return 0
     Explanation(words.scene(found, given, dimensions)).save(out, step=step)
     print(out)
+    return 0
+
+
+@app.command()
+def explore(
+    out: Annotated[str, typer.Option("--out", "-o", help="The page's file.")] = "explore.html",
+    show: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+) -> int:
+    """Write the explorer: one page, without network, to try every operator step by step."""
+    from juanji.explore import page
+
+    path = Path(out)
+    path.write_text(page(), encoding="utf-8")
+    print(path)
+    if show and not webbrowser.open(path.resolve().as_uri()):
+        raise OSError(f"no browser could be opened; the page is {path}")
     return 0
 
 

@@ -2,38 +2,28 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from opened import Opened
+from opened import Opened, chromium
 
 from juanji import explore
 
 ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage",
 ]  # fmt: skip
-PATHS = ("chromium", "chromium-browser", "google-chrome")
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     """Chromium, driven by playwright."""
-    found = next(filter(None, map(shutil.which, PATHS)), None)
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        found = None
-    if found is None:
-        reason = "needs chromium and the Python package playwright"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
+    path = chromium()
+    from playwright.sync_api import sync_playwright
+
     with sync_playwright() as driver:
-        running = driver.chromium.launch(executable_path=found, args=ARGUMENTS)
+        running = driver.chromium.launch(executable_path=path, args=ARGUMENTS)
         yield running
         running.close()
 

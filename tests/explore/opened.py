@@ -1,8 +1,26 @@
-"""A page in the browser."""
+"""A browser, and a page in it."""
 
 from __future__ import annotations
 
+import os
+import shutil
+from importlib.util import find_spec
 from typing import Any
+
+import pytest
+
+PATHS = ("chromium", "chromium-browser", "google-chrome")
+
+
+def chromium() -> str:
+    """Return the path of the browser; without one, skip the test, or fail it where CI is set."""
+    path = next(filter(None, map(shutil.which, PATHS)), None)
+    if path is None or find_spec("playwright") is None:
+        reason = "needs chromium and the Python package playwright"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return path
 
 
 class Opened:
@@ -23,3 +41,8 @@ class Opened:
         self.context.close()
         assert not self.errors
         assert all(url.startswith(("file:", "data:", "blob:")) for url in self.requests)
+
+
+def wait_for_text(page: Any, selector: str, text: str) -> None:
+    """Wait until an element holds a text. The page forbids eval, which playwright's own needs."""
+    page.locator(selector).filter(has_text=text).first.wait_for(state="attached")

@@ -34,7 +34,7 @@ export class Explorer {
     this.state = decode(hash, this.rows);
     for (const side of [this.state, this.state.second]) if (side) this.#complete(side);
     this.each = [this.state, this.state.second].some((side) => side && uneven(side.args));
-    this.words();
+    this.#labels();
     this.apply(this.state.step);
   }
 
@@ -54,7 +54,13 @@ export class Explorer {
     document.title = `${texts.operator(this.rows.get(state.op))} · juanji`;
   }
 
+  /** Say everything anew, in the language of now. */
   words() {
+    this.#labels();
+    this.apply();
+  }
+
+  #labels() {
     const { texts } = this;
     texts.fill(document);
     for (const [select, empty] of [[this.first, null], [this.second, texts.t("none")]]) {
@@ -73,7 +79,6 @@ export class Explorer {
     this.second.setAttribute("aria-label", texts.t("compare"));
     this.imageHint.textContent = texts.t("imageHint", { megabytes: MEGABYTES, megapixels: MEGAPIXELS });
     this.transport.words();
-    for (const side of this.sides) side.stage.words();
   }
 
   #shown() {
@@ -108,7 +113,7 @@ export class Explorer {
       h("button", { type: "button", "data-code": name, onclick: () => { this.language = name; this.#code(); } }, name === "torch" ? "PyTorch" : "juanji")));
     this.numbersBox = h("div", { class: "numbers" });
     this.imageHint = h("span", { class: "quiet" });
-    this.file = h("input", { type: "file", accept: "image/png,image/jpeg,image/gif,image/webp", class: "away", tabindex: -1, onchange: () => this.#image() });
+    this.file = h("input", { type: "file", accept: "image/png,image/jpeg,image/gif,image/webp", class: "away", tabindex: -1, "aria-hidden": "true", onchange: () => this.#image() });
     this.costs = h("section", { class: "card wide" }, h("h3", { "data-t": "costs" }), h("div", { class: "scroll" }));
     this.notice = h("p", { class: "notice", role: "status" });
     const [one, two] = this.sides;
@@ -116,7 +121,7 @@ export class Explorer {
       h("a", { class: "skip", href: "#picture", "data-t": "skip", onclick: (event) => { event.preventDefault(); one.stage.frame.focus(); } }),
       h("header", {},
         h("div", { class: "brand" }, "juanji ", h("span", { lang: "zh" }, "卷积")),
-        h("div", { class: "preferences" }, button("link", (event) => this.#link(event)), button("reset", () => this.reset()), preferences(texts, () => { this.words(); this.apply(); }))),
+        h("div", { class: "preferences" }, button("link", (event) => this.#link(event)), button("reset", () => this.reset()), preferences(texts, () => this.words()))),
       h("main", {},
         h("aside", {},
           h("section", { class: "card choose" },
@@ -263,7 +268,7 @@ export class Explorer {
 
   #code() {
     const { op, args, numbers } = this.state;
-    const texts = this.sides[0].scene && this.code(op, { ...args, ...numbers });
+    const texts = this.sides[0].scene && this.sides[0].message.hidden && this.code(op, { ...args, ...numbers });
     for (const button of this.tabs.children) button.setAttribute("aria-pressed", button.dataset.code === this.language);
     this.codeBox.textContent = texts?.[this.language] ?? "";
     this.codeBox.closest(".card").hidden = !texts;

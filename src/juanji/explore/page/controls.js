@@ -119,7 +119,7 @@ export class Controls {
     const mode = h("select", { name: "padding-mode", onchange: () => this.changed("padding", mode.value === "numbers" ? 0 : mode.value) });
     mode.append(h("option", { value: "numbers" }, texts.t("byNumbers")), ...(NUMBERS_ONLY.includes(this.row.name) ? [] : MODES).map((value) => h("option", { value }, value)));
     this.updates.push(() => { mode.value = typeof this.args.padding === "string" ? this.args.padding : "numbers"; });
-    const made = [h("label", { class: "choice" }, h("span", {}, texts.t("padding")), mode)];
+    const made = mode.length > 1 ? [h("label", { class: "choice" }, h("span", {}, texts.t("padding")), mode)] : [];
     if (typeof this.args.padding === "string") return made;
     const pair = () => {
       const value = Array.isArray(this.args.padding) ? this.args.padding[0] : this.args.padding;
@@ -140,7 +140,7 @@ export class Controls {
   }
 
   #slider(name, label, [min, max, step = 1], get, set) {
-    const value = h("output", {});
+    const value = h("b", {});
     const input = h("input", { type: "range", name, min, max, step, oninput: () => set(Number(input.value)) });
     this.updates.push(() => {
       input.max = Math.max(max, get());

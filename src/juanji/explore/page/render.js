@@ -26,7 +26,7 @@ export class Picture {
     this.plan = layout(scene, { upright });
     this.cells = new Map(); // key -> {square, text, grid, channel, position}
     this.scales = new Map(scene.grids.map((grid) => [grid.name, scale(grid)]));
-    this.at = -1;
+    this.at = null;
     const { width, height } = this.plan;
     // points between cells are read from cells around the grid as well
     const margin = scene.steps.some((step) => step.taps.some((tap) => tap.corners.length)) ? 52 : 8;
@@ -51,10 +51,11 @@ export class Picture {
 
   /** Show the scene after step `at`; -1: before the first. */
   show(at) {
+    if (at === this.at) return;
     const forward = at === this.at + 1;
     this.at = at;
     const step = this.scene.steps[at];
-    if (forward && step) {
+    if (forward && step && at > 0) {
       for (const { grid, channel, position, value } of step.writes)
         this.#fill(this.cells.get(cellKey(grid, channel, position)), numeric(value));
     } else {

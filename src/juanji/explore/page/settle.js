@@ -6,6 +6,7 @@ const CHANNELS = ["in_channels", "out_channels"];
 export function settle(row, args, moved = "") {
   const own = { ...args };
   if ("output_padding" in own) {
+    if (moved === "output_padding") own.stride = Math.max(...[own.stride].flat(), Math.max(...[own.output_padding].flat()) + 1);
     const most = [own.stride, own.dilation].flat().reduce((a, b) => Math.max(a, b), 1) - 1;
     if (!Array.isArray(own.output_padding)) own.output_padding = Math.min(own.output_padding, most);
   }

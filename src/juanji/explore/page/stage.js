@@ -1,6 +1,7 @@
 // The part that the explorer and an exported scene share: picture, arithmetic, steps, matrix, facts.
 
 import { h } from "./dom.js";
+import { layout } from "./layout.js";
 import { MatrixPicture } from "./matrix.js";
 import { number } from "./numbers.js";
 import { Player, SPEEDS } from "./player.js";
@@ -41,7 +42,6 @@ export class Stage {
     this.scene = scene;
     this.pinned = null;
     this.note.textContent = "";
-    this.#draw();
     this.matrix = scene.matrix ? new MatrixPicture(scene.matrix) : null;
     this.matrixBox.replaceChildren(...(this.matrix ? [this.matrix.svg] : []));
     this.matrixBox.hidden = !this.matrix;
@@ -89,17 +89,17 @@ export class Stage {
   }
 
   #draw() {
-    const width = this.frame.clientWidth || 900;
+    const width = (this.width ||= this.frame.clientWidth || 900); // measured again when it changes
     const words = (text) => this.texts.word(text);
     // the way that gives the larger cells; running to the right unless that loses much
     const room = width < NARROW ? Infinity : 0.62 * window.innerHeight;
-    const size = ({ plan }) => Math.min(width / plan.width, room / plan.height, LARGEST);
-    const [across, down] = [false, true].map((upright) => new Picture(this.scene, { upright, words }));
-    this.picture = size(down) > 1.15 * size(across) ? down : across;
+    const size = (plan) => Math.min(width / plan.width, room / plan.height, LARGEST);
+    const [across, down] = [false, true].map((upright) => size(layout(this.scene, { upright })));
+    this.picture = new Picture(this.scene, { upright: down > 1.15 * across, words });
     this.drawn = width;
     this.picture.svg.setAttribute("aria-hidden", "true");
     this.frame.replaceChildren(this.picture.svg);
-    this.picture.show(this.at);
+    this.picture.show(Math.min(this.at, this.scene.steps.length - 1));
   }
 
   #listen() {
@@ -113,7 +113,8 @@ export class Stage {
     frame.addEventListener("keydown", (event) => this.#key(event));
     frame.addEventListener("blur", () => this.#probe(null));
     new ResizeObserver(() => {
-      if (this.scene && Math.abs(this.drawn - frame.clientWidth) > 24) this.#draw();
+      this.width = frame.clientWidth;
+      if (this.scene && this.width && Math.abs(this.drawn - this.width) > 24) this.#draw();
     }).observe(frame);
   }
 

@@ -32,7 +32,7 @@ const UI = {
     dropped: "The numbers no longer fit this shape; made-up ones are shown.",
     imageType: "That is not an image this page reads (PNG, JPEG, GIF, WebP).", imageLarge: "The image is too large: at most {megabytes} MB and {megapixels} megapixels.",
     imageBroken: "The image could not be decoded.",
-    asKernel: "as kernel", fact: "", ratio: "second / first", skip: "To the picture",
+    asKernel: "as kernel", ratio: "second / first", skip: "To the picture",
   },
   zh: {
     operator: "算子", compare: "对比", none: "无", side: "算子 {n}",
@@ -65,7 +65,7 @@ const UI = {
     dropped: "原来的数值与新的形状不符，改用示例数值。",
     imageType: "无法读取这种图片（支持 PNG、JPEG、GIF、WebP）。", imageLarge: "图片太大：最多 {megabytes} MB、{megapixels} 百万像素。",
     imageBroken: "图片无法解码。",
-    asKernel: "同卷积核", fact: "", ratio: "后者 / 前者", skip: "跳到图",
+    asKernel: "同卷积核", ratio: "后者 / 前者", skip: "跳到图",
   },
 };
 
@@ -132,6 +132,11 @@ export class Texts {
   t(key, values = {}) {
     const text = UI[this.language][key] ?? UI.en[key] ?? key;
     return text.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
+  }
+
+  /** The names of all sentences, by language. */
+  keys() {
+    return Object.fromEntries(Object.entries(UI).map(([language, texts]) => [language, Object.keys(texts).sort()]));
   }
 
   /** A word of a scene: its title, stage or label. */
