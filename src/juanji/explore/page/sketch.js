@@ -61,18 +61,18 @@ export class Sketch {
     const { channels, size } = source;
     const per = channels / groups;
     const blocks = groupsOf(channels, groups);
-    const origins = source.groups.length ? source.groups : blocks.length ? blocks : Array(channels).fill(0);
+    const origins = source.groups.length ? source.groups : blocks; // one group: no colours
     const colors = Array(channels).fill(0);
     for (let channel = 0; channel < channels; channel++) {
       const [group, local] = [Math.floor(channel / per), channel % per];
       const target = local * groups + group;
-      colors[target] = origins[channel];
+      colors[target] = origins[channel] ?? 0;
       const text = `${channel} = ${group}*${per} + ${local} -> ${local}*${groups} + ${group} = ${target}`;
       this.steps.push(copied(source, channel, name, target, text));
     }
     this.arrows.push(arrow(source.name, name));
     const values = written(name, this.steps, channels, size);
-    return this.add(grid({ name, title: name, role, size, channels, values, column, row, groups: colors }));
+    return this.add(grid({ name, title: name, role, size, channels, values, column, row, groups: origins.length ? colors : [] }));
   }
 
   /** Add the channels of several grids behind each other, a colour for each grid. */
