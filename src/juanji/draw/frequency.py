@@ -65,7 +65,8 @@ def merge(
     """
     cells, half = prod(size), _halve(size)
     at_most("cells", 2 * (high + low) * cells, CELLS)
-    grids, steps = [], []
+    grids: list[Grid] = []
+    steps: list[Step] = []
     if high:
         given = numbers("high", high_values, high * cells, 0, 9, seed=1)
         grids.append(Grid("high", "high", "input", tuple(size), high, given, 0, 0))

@@ -25,7 +25,6 @@ class _Drawing:
     grids: list[Grid] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
     arrows: list[Arrow] = field(default_factory=list)
-    costs: list[tuple[str, int]] = field(default_factory=list)
     outputs: dict[str, Grid] = field(default_factory=dict)
 
     def flow(self, source: str, target: str, label: str = "") -> None:
@@ -91,24 +90,50 @@ def scene(
         _low(drawing, parts, sources)
     for name, numbers_of in (rest or {}).items():
         _others(drawing, name, numbers_of)
-    sizes_out = " and ".join(shape(grid.size) for grid in drawing.outputs.values())
-    part = f"{cut.low_in}/{spec.in_channels} -> {cut.low_out}/{spec.out_channels}"
-    whole = cost.multiply_adds(bound).dense
-    summed = sum(number for _, number in drawing.costs)
-    names = " + ".join(f"{name} {number}" for name, number in drawing.costs)
     return Scene(
         operator="octave",
         title=title or f"octave {shape(kernel)}",
-        facts=(
-            Fact("alpha", alpha or part),
-            Fact("output size", sizes_out),
-            Fact("weights", f"{shape((spec.out_channels, columns, *kernel))} = {count}"),
-            Fact("multiply-adds", f"{names} = {summed} (alpha 0: {whole})"),
-        ),
+        facts=facts_of(cut, bound, alpha),
         grids=(*drawing.grids, *drawing.outputs.values()),
         steps=tuple(drawing.steps),
         arrows=tuple(drawing.arrows),
     )  # fmt: skip
+
+
+def facts_of(cut: Cut, bound: Bound, alpha: str = "") -> tuple[Fact, ...]:
+    """Return the facts of octave convolution: alpha, sizes, weights, and the cost of its paths."""
+    spec = cut.spec
+    kernel, columns = [axis.kernel for axis in bound.axes], spec.in_channels // spec.groups
+    sizes = [shape(bound.output_size), shape(halve(bound.output_size))]
+    made = [size for size, count in zip(sizes, cut.made, strict=True) if count]
+    parts = _costs(Paths(cut, bound))
+    names = " + ".join(f"{name} {number}" for name, number in parts.items())
+    whole = cost.multiply_adds(bound).dense
+    counted = f"{cut.low_in}/{spec.in_channels} -> {cut.low_out}/{spec.out_channels}"
+    return (
+        Fact("alpha", alpha or counted),
+        Fact("output size", " and ".join(made)),
+        Fact("weights", f"{shape((spec.out_channels, columns, *kernel))} = {cost.weights(spec)}"),
+        Fact("multiply-adds", f"{names} = {sum(parts.values())} (alpha 0: {whole})"),
+    )  # fmt: skip
+
+
+def _costs(paths: Paths) -> dict[str, int]:
+    """Return the multiply-adds of every path that there is."""
+    cut = paths.cut
+    if not (cut.low_in or cut.low_out):
+        return {"H->H": cost.multiply_adds(paths.bound).dense}
+    bounds = {}
+    if cut.fine[0] and cut.coarse[0]:
+        bounds["H->H"] = paths.high_to_high.bound
+    if cut.fine[1] and cut.coarse[0] and not cut.depthwise:
+        bounds["L->H"] = paths.low_to_high.bound
+    if cut.fine[0] and cut.coarse[1] and not cut.depthwise:
+        bounds["H->L"] = _part(paths.to_low, cut.fine[0])
+    if cut.fine[1] and cut.coarse[1]:
+        low = paths.to_low
+        bounds["L->L"] = low.bound if cut.depthwise else _part(low, cut.fine[1])
+    return {name: cost.multiply_adds(bound).dense for name, bound in bounds.items()}
 
 
 @dataclass(frozen=True)
@@ -244,7 +269,6 @@ def _convolve(
     drawing.steps += stages.gathered(
         bound, source, kernel, name, bias=shift, rest=rest, stage=path, first_row=None
     )
-    drawing.costs.append((path, cost.multiply_adds(bound).dense))
     drawing.flow(source.name, kernel.name)
     drawing.flow(kernel.name, name)
     if target:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
+from math import isfinite
 
 from .scene import Grid
 from .shapes import Point
@@ -103,7 +104,9 @@ class Panel:
         """Return the place of a position, counted from the first ghost; whole where a cell is."""
         gaps, low, _ = _edges(self.grid)
         found = [at * gap + edge for at, gap, edge in zip(position, gaps, low, strict=True)]
-        return tuple(round(at) if abs(at - round(at)) < 1e-6 else at for at in found)
+        return tuple(
+            round(at) if isfinite(at) and abs(at - round(at)) < 1e-6 else at for at in found
+        )
 
     def shows(self, place: Sequence[float]) -> bool:
         """Whether a place lies within the panel."""

@@ -257,7 +257,7 @@ def read(grid: Grid, channel: int, position: Position) -> float:
 def inside(position: Position, size: Sequence[int]) -> bool:
     """Whether there is a cell at a position."""
     return all(
-        at == int(at) and 0 <= at < length for at, length in zip(position, size, strict=True)
+        0 <= at < length and at == int(at) for at, length in zip(position, size, strict=True)
     )
 
 

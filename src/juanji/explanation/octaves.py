@@ -61,10 +61,10 @@ def convolution(layer: Any, input: Any, view: View) -> Scene:
         flat(picked),
         None if bias is None else flat(bias[rows]),
         rest=rest,
-        alpha=f"{layer.alpha_in} -> {layer.alpha_out}",
         title=f"{type(layer).__name__}: octave {shape(layer.kernel_size)}",
     )
-    return _told(made, pair, cut, bound, into, out)
+    about = octave.facts_of(cut, bound, f"{layer.alpha_in} -> {layer.alpha_out}")
+    return _told(replace(made, facts=about), pair, cut, bound)
 
 
 def _pair(layer: Any, input: Any) -> OctavePair:
@@ -156,10 +156,7 @@ def _cut(x: Tensor, size: Sequence[int]) -> Tensor:
     return x[(slice(None), *(slice(n) for n in size))]
 
 
-def _told(
-    made: Scene, pair: OctavePair, cut: Cut, bound: Bound, into: tuple[list[int], list[int]],
-    out: tuple[list[int], list[int]],
-) -> Scene:  # fmt: skip
+def _told(made: Scene, pair: OctavePair, cut: Cut, bound: Bound) -> Scene:
     """Add what of the whole is shown."""
     fine, coarse = pair.spatial, bound.output_size
     whole = {

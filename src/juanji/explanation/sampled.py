@@ -71,7 +71,7 @@ def deformable(layer: Any, input: Any, view: View) -> Scene:
         ),
     )  # fmt: skip
     own = slice(first_in, first_in + shown)
-    spans = (slice(begin, begin + n) for begin, n in zip(start, cells, strict=True))
+    spans = tuple(slice(begin, begin + n) for begin, n in zip(start, cells, strict=True))
     made = deform.scene(
         few,
         flat(x[(own, *spans)]),
@@ -147,7 +147,8 @@ def _seen(
         places = (torch.arange(size[index]) + at[index]) * axis.stride
         places = places.view([-1 if a == index else 1 for a in range(len(size))])
         still = taps.expand(kernel).reshape(-1, *(1 for _ in size)) + places
-        read = still + offset[(slice(None), index, *here)]
+        own = (slice(None), slice(index, index + 1), *here)
+        read = still + offset[own].squeeze(1)
         read = read[(read > -1) & (read < axis.fine)]
         low, high = (read.min().item(), read.max().item()) if len(read) else (0, 0)
         start = max(0, floor(low))

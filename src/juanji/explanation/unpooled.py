@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from math import prod
 from typing import Any
@@ -84,12 +85,12 @@ def max_unpooling(layer: Any, input: Any, view: View) -> Scene:
     check_channel(view, len(values))
     few = min(len(values), CHANNELS)
     first = min(view.channel, len(values) - few)
-    part = bound
+    kept = bound
     if all(axis.kernel <= axis.stride for axis in bound.axes):  # no window writes into another
-        part = _fewer(bound)
-    here = (slice(first, first + few), *(slice(axis.coarse) for axis in part.axes))
-    moved = [_moved(int(index), bound, part) for index in flat(indices[here])]
-    made = unpool.max_unpool(part, few, flat(values[here]), moved)
+        kept = _fewer(bound)
+    here = (slice(first, first + few), *(slice(axis.coarse) for axis in kept.axes))
+    moved = [_moved(int(index), bound, kept) for index in flat(indices[here])]
+    made = unpool.max_unpool(kept, few, flat(values[here]), moved)
     whole = {
         "pooled": tuple(values.shape),
         "indices": tuple(values.shape),
@@ -158,7 +159,9 @@ def _fewer(bound: Bound) -> Bound:
 def _told(made: Scene, layer: Any, bound: Bound, count: int, first: int, part: Cells) -> Scene:
     """Add the title, and what of the whole is shown."""
     whole = {"input": (count, *bound.input_size), "output": (count, *bound.output_size)}
-    start = {"input": (first, *part.into), "output": (first, *part.out)}
+    start: dict[str, Sequence[int]] = {
+        "input": (first, *part.into), "output": (first, *part.out)
+    }  # fmt: skip
     if made.operator == "max-unpool":
         whole["output"], start["output"] = whole["input"], start["input"]
     return told(_titled(made, layer, bound), whole, start)
