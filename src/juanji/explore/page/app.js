@@ -93,9 +93,9 @@ export class Explorer {
     const stage = new Stage(this.texts);
     const message = h("p", { class: "message", role: "alert", hidden: true });
     const controls = new Controls(this.texts, (name, value) => this.#changed(n, name, value), (each) => this.#eachAxis(each));
-    const heading = h("h3", { "data-t": "settings" });
+    const heading = h("h3");
     return {
-      stage, message, controls, scene: null,
+      stage, message, controls, heading, scene: null,
       view: h("section", { class: "card side" }, message, stage.view),
       panel: h("section", { class: "card settings" }, heading, controls.view),
       facts: h("section", { class: "card" }, h("h3", { "data-t": "facts" }), stage.facts),
@@ -246,6 +246,7 @@ export class Explorer {
     side.message.textContent = message;
     side.message.hidden = !message;
     side.view.classList.toggle("stale", Boolean(message));
+    side.heading.textContent = this.state.second ? `${this.texts.t("settings")}: ${this.texts.operator(row)}` : this.texts.t("settings");
     side.controls.show(row, own.args, this.each, locked);
     side.stage.frame.id = side === this.sides[0] ? "picture" : "second";
     if (!message) side.stage.load(side.scene);

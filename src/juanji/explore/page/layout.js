@@ -9,14 +9,16 @@ const CHANNEL = 14; // between channels
 const SHEET = 12; // between the sheets of a third axis
 const LEAN = 0.45; // how far a sheet leans to the right, for each cell of its depth
 const FLAT = 0.7; // how much of its depth a sheet shows
-const DEEP_ACROSS = 3; // channels with three axes side by side
+const SIDE_BY_SIDE = 3; // channels in a row of grids with three axes
+export const UPRIGHT = [2, 4]; // channels in a row of an upright picture, as there is room
 const GAP = { plain: 70, labelled: 110, rows: 26 };
 
-/** Lay a scene out: {width, height, grids: Map(name -> Plan), boxes: Map(name -> rectangle)}. */
+/** Lay a scene out, to the right or upright (with so many channels in a row, or false):
+ * {width, height, grids: Map(name -> Plan), boxes: Map(name -> rectangle)}. */
 export function layout(scene, { upright = false } = {}) {
   const longest = Math.max(1, ...scene.grids.filter((grid) => grid.look === "image").flatMap((grid) => grid.size));
   const pixel = Math.min(PIXEL, IMAGE / longest);
-  const plans = new Map(scene.grids.map((grid) => [grid.name, plan(grid, grid.look === "image" ? pixel : CELL)]));
+  const plans = new Map(scene.grids.map((grid) => [grid.name, plan(grid, grid.look === "image" ? pixel : CELL, upright)]));
   const boxes = new Map(scene.boxes.map((box) => [box.name, boxSize(box)]));
   const parts = [
     ...scene.grids.map((grid) => ({ ...at(grid), size: plans.get(grid.name) })),
@@ -57,7 +59,7 @@ function boxSize(box) {
 }
 
 /** How one grid is laid out: its cells' places, without its place in the picture (x, y). */
-function plan(grid, cell) {
+function plan(grid, cell, upright) {
   const sides = grid.size.map((cells, a) => (grid.low[a] ?? 0) + (cells - 1) * (grid.gaps[a] ?? 1) + 1 + (grid.high[a] ?? 0));
   const [sheets, rows, columns] = [...Array(3 - sides.length).fill(1), ...sides];
   const deep = sides.length === 3;
@@ -68,18 +70,26 @@ function plan(grid, cell) {
   };
   const colour = grid.look === "image" && grid.channels === 3;
   const shown = colour ? 1 : grid.channels;
-  const across = Math.min(deep ? Math.max(grid.across, DEEP_ACROSS) : grid.across, shown); // sheets are stacked already
+  // channels stand below each other, but sheets are stacked already, and an upright picture has its room at the sides
+  const row = grid.across > 1 ? grid.across : Math.max(Number(upright), deep ? SIDE_BY_SIDE : 1);
+  const across = Math.min(row, shown);
   const down = Math.ceil(shown / across);
   return {
     x: 0, y: 0, cell, deep, sides, sheets, rows, columns, colour, across,
     top: TITLE, one,
-    width: across * one.width + (across - 1) * CHANNEL,
+    width: Math.max(across * one.width + (across - 1) * CHANNEL, titleWidth(grid)),
     height: TITLE + down * one.height + (down - 1) * CHANNEL,
     lean: deep ? LEAN : 0,
     flat: deep ? FLAT : 1,
     sheet,
     low: grid.low, gaps: grid.gaps,
   };
+}
+
+/** About how wide a grid's title with its size is. */
+function titleWidth(grid) {
+  const sizes = (grid.channels > 1 ? 1 : 0) + grid.size.length;
+  return grid.title.length * 7.6 + sizes * 17;
 }
 
 /** The upper left corner of a place (counted with padding) of a channel. */

@@ -43,8 +43,9 @@ export class Player {
 
   #run() {
     let shown = null; // when the last step was due
+    const run = (this.running = {}); // a later run ends this one
     const frame = (now) => {
-      if (!this.playing) return;
+      if (!this.playing || this.running !== run) return;
       const each = 1000 / this.speed;
       shown ??= now - each;
       // a frame may come early by a fraction of the screen's own clock

@@ -1,7 +1,7 @@
 // The part that the explorer and an exported scene share: picture, arithmetic, steps, matrix, facts.
 
 import { h } from "./dom.js";
-import { layout } from "./layout.js";
+import { UPRIGHT, layout } from "./layout.js";
 import { MatrixPicture } from "./matrix.js";
 import { number } from "./numbers.js";
 import { Player, SPEEDS } from "./player.js";
@@ -94,8 +94,13 @@ export class Stage {
     // the way that gives the larger cells; running to the right unless that loses much
     const room = width < NARROW ? Infinity : 0.62 * window.innerHeight;
     const size = (plan) => Math.min(width / plan.width, room / plan.height, LARGEST);
-    const [across, down] = [false, true].map((upright) => size(layout(this.scene, { upright })));
-    this.picture = new Picture(this.scene, { upright: down > 1.15 * across, words });
+    let upright = false;
+    let best = 1.15 * size(layout(this.scene));
+    for (const channels of UPRIGHT) {
+      const own = size(layout(this.scene, { upright: channels }));
+      if (own > best) [upright, best] = [channels, own];
+    }
+    this.picture = new Picture(this.scene, { upright, words });
     this.drawn = width;
     this.picture.svg.setAttribute("aria-hidden", "true");
     this.frame.replaceChildren(this.picture.svg);
