@@ -3,6 +3,7 @@
 
 import { BLOCKS } from "./code_blocks.js";
 import { COMPOSED } from "./code_compositions.js";
+import { OCTAVES } from "./code_octave.js";
 import { boundConv, boundPool, perAxis } from "./operators.js";
 import { HEAD, keywords, literal, once, pads, tensor } from "./python.js";
 
@@ -224,5 +225,5 @@ function globalAvgPool(args, grids) {
 
 export const WRITERS = {
   conv, "conv-transpose": convTranspose, deformable, "max-pool": maxPool, "avg-pool": avgPool,
-  "stochastic-pool": stochasticPool, "max-unpool": maxUnpool, "avg-unpool": avgUnpool, "global-avg-pool": globalAvgPool, ...COMPOSED, ...BLOCKS,
+  "stochastic-pool": stochasticPool, "max-unpool": maxUnpool, "avg-unpool": avgUnpool, "global-avg-pool": globalAvgPool, ...COMPOSED, ...OCTAVES, ...BLOCKS,
 };

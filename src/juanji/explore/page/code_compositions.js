@@ -1,7 +1,7 @@
 // Code for compositions, octaves and frequencies; see code.js.
 
 import { boundConv } from "./operators.js";
-import { lowChannels, octavePaths } from "./octave.js";
+import { lowChannels } from "./octave_paths.js";
 import { keywords, literal, once, pads, tensor } from "./python.js";
 
 /** Lines that compute `into` = a convolution of the tensor `from` by torch. */
@@ -31,7 +31,7 @@ function biasOf(grids) {
   return found ? tensor("b", found.values, [found.channels]) : "";
 }
 
-function slide(args) {
+export function slide(args) {
   return [["stride", args.stride, 1], ["padding", args.padding, 0], ["dilation", args.dilation, 1]];
 }
 
@@ -128,11 +128,11 @@ function channelShuffle(args, grids) {
 }
 
 /** Average of the cells that exist in blocks; cells repeated, cropped to a size: as text. */
-function averageOf(x, block) {
+export function averageOf(x, block) {
   return block.every((side) => side === 1) ? x : `F.avg_pool${block.length}d(${x}, ${literal(once(block))}, ceil_mode=True)`;
 }
 
-function repeatOf(x, times, size) {
+export function repeatOf(x, times, size) {
   const repeats = times.map((n, a) => (n === 1 ? "" : `.repeat_interleave(${n}, ${a + 2})`)).join("");
   return repeats ? `${x}${repeats}[..., ${size.map((n) => `:${n}`).join(", ")}]` : x;
 }
@@ -148,7 +148,7 @@ function octaveSplit(args, grids) {
   return { given: inputOf(grids), torch: `y = (${parts.join(", ")})\n`, juanji: `y = F.octave_split(x, ${args.alpha})\n` };
 }
 
-function pair(grids) {
+export function pair(grids) {
   return ["high", "low"].map((name) => (grids[name] ? tensor(name, grids[name].values, [1, grids[name].channels, ...grids[name].size]) : `${name} = None\n`)).join("");
 }
 
@@ -170,78 +170,7 @@ function frequencySplit(args, grids) {
   };
 }
 
-function octave(args, grids) {
-  const bound = boundConv(args);
-  const { cut, paths } = octavePaths(bound, args.alpha_in, args.alpha_out, args.downsample === "pool");
-  const taps = bound.axes.map((axis) => axis.kernel);
-  const weight = tensor("w", args.weight ?? wholeWeight(args, cut, grids), [args.out_channels, args.in_channels / args.groups, ...taps]);
-  const b = args.bias ? tensor("b", args.bias, [args.out_channels]) : "";
-  const size = cut.given[0] ? "" : `, size=${literal(args.input)}`;
-  return {
-    given: pair(grids) + weight + b,
-    torch: torchOctave(args, bound, cut, paths, grids),
-    juanji: `y = F.octave_conv(high, low, w${b ? ", b" : ""}, alpha_in=${args.alpha_in}, alpha_out=${args.alpha_out}${keywords(...slide(args), ["groups", args.groups, 1], ["downsample", args.downsample, "pool"])}${size})\n`,
-  };
-}
-
-/** Where a path's block stands in the ordinary weight: [rows, columns] as [first, last]. */
-function blockOf(name, args, cut) {
-  const [columns, own] = [args.in_channels / args.groups, cut.given[0] / args.groups];
-  const rows = name.endsWith("H") ? [0, cut.made[0]] : [cut.made[0], args.out_channels];
-  if (cut.depthwise || cut.ordinary) return [rows, [0, columns]];
-  return [rows, name.startsWith("H") ? [0, own] : [own, columns]];
-}
-
-/** The ordinary weight put together from the blocks that the picture shows; what none uses is 0. */
-function wholeWeight(args, cut, grids) {
-  const taps = grids[Object.keys(grids).find((name) => name.includes("->") && grids[name].role === "weight")].size.reduce((a, c) => a * c, 1);
-  const columns = args.in_channels / args.groups;
-  const whole = Array(args.out_channels * columns * taps).fill(0);
-  for (const name of ["H->H", "H->L", "L->H", "L->L"]) {
-    if (!grids[name]) continue;
-    const [[first, last], [left, right]] = blockOf(name, args, cut);
-    let at = 0;
-    for (let row = first; row < last; row++)
-      for (let n = (row * columns + left) * taps; n < (row * columns + right) * taps; n++) whole[n] = grids[name].values[at++];
-  }
-  return whole;
-}
-
-function torchOctave(args, bound, cut, paths, grids) {
-  const lines = [];
-  const sums = { H: [], L: [] };
-  const block = (name) => {
-    const [[first, last], [left, right]] = blockOf(name, args, cut);
-    return `w[${first}:${last}, ${left}:${right}]`;
-  };
-  const convolve = (name, path, from) => {
-    // padding and cropping that leave what the windows cover
-    const cover = path.axes.map((axis) => ({ ...axis, padHigh: (axis.coarse - 1) * axis.stride + axis.dilation * (axis.kernel - 1) + 1 - axis.fine - axis.padLow }));
-    const crop = path.axes.map((axis) => `:${axis.fine}`).join(", ");
-    const into = name.replace("->", "_to_").toLowerCase();
-    const groups = cut.depthwise && !cut.ordinary ? path.inChannels : args.groups;
-    lines.push(torchConv({ axes: cover }, `(${from})[..., ${crop}]`, block(name), { into, groups }));
-    return into;
-  };
-  if (cut.ordinary) sums.H.push(convolve("H->H", bound, "high"));
-  else {
-    if (grids["H->H"]) sums.H.push(convolve("H->H", paths.highToHigh.bound, averageOf("high", paths.pooled)));
-    if (grids["L->H"]) {
-      const { repeat, repeated, shrink, after, made } = paths.lowToHigh;
-      const from = averageOf(repeatOf("low", repeat, repeated), shrink);
-      sums.H.push(repeatOf(convolve("L->H", paths.lowToHigh.bound, from), after, made));
-    }
-    const two = bound.axes.map(() => 2);
-    if (grids["H->L"]) sums.L.push(convolve("H->L", paths.toLow.bound, averageOf(averageOf("high", paths.pooled), two)));
-    if (grids["L->L"]) sums.L.push(convolve("L->L", paths.toLow.bound, averageOf("low", paths.pooled)));
-  }
-  const ones = bound.axes.map(() => 1).join(", ");
-  const bias = (half) => (args.bias ? ` + b[${half === "H" ? `:${cut.made[0]}` : `${cut.made[0]}:`}].reshape(1, -1, ${ones})` : "");
-  const halvesMade = ["H", "L"].map((half) => (sums[half].length ? sums[half].join(" + ") + bias(half) : "None"));
-  return `${lines.join("")}y = (${halvesMade.join(", ")})\n`;
-}
-
 export const COMPOSED = {
   "depthwise-separable": depthwiseSeparable, "spatially-separable": spatiallySeparable, flattened, shuffled, interleaved,
-  "channel-shuffle": channelShuffle, "octave-split": octaveSplit, "octave-merge": octaveMerge, "frequency-split": frequencySplit, octave,
+  "channel-shuffle": channelShuffle, "octave-split": octaveSplit, "octave-merge": octaveMerge, "frequency-split": frequencySplit,
 };

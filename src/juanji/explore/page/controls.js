@@ -17,7 +17,7 @@ const CHOICES = {
   pattern: ["free", "none", "scale", "aspect", "rotate"],
   downsample: ["pool", "stride"],
 };
-const NUMBERS_ONLY = ["conv-transpose"]; // whose padding has no modes
+const NUMBERS_ONLY = ["conv-transpose", "octave-transpose"]; // whose padding has no modes
 
 /** The controls of `row` for the arguments as they are; `changed(name, value)` is told of moves. */
 export class Controls {

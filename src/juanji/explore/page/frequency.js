@@ -3,7 +3,7 @@
 import { product } from "./relation.js";
 import { arrow, atMost, fact, grid, scene, step, tap, write } from "./scene.js";
 import { number, shape } from "./numbers.js";
-import { halve } from "./octave.js";
+import { halve } from "./octave_paths.js";
 import { averaged, eachCell, repeated } from "./resample.js";
 import { numbers, read, written } from "./stages.js";
 

@@ -1,93 +1,12 @@
-// Scenes of octave convolution: juanji/draw/octave.py and ops/octave/paths.py in JavaScript.
+// Scenes of octave convolution: juanji/draw/octave.py in JavaScript.
 
-import { Refusal, multiplyAdds, product } from "./relation.js";
-import { arrow, atMost, fact, grid, scene } from "./scene.js";
+import { product } from "./relation.js";
+import { arrow, atMost, grid, scene } from "./scene.js";
 import { countWeights } from "./facts.js";
 import { shape } from "./numbers.js";
+import { blockOf, halve, octaveFacts, octavePaths, part } from "./octave_paths.js";
 import { averaged, repeated } from "./resample.js";
 import { biasGrid, gathered, groupsOf, numbers, outputGrid, weightGrid, written } from "./stages.js";
-
-/** floor(alpha * channels), exact for alpha as it is written in decimal. */
-export function lowChannels(alpha, channels) {
-  const scale = 10 ** (`${alpha}`.split(".")[1] ?? "").length;
-  return Math.floor((Math.round(alpha * scale) * channels) / scale);
-}
-
-export function halve(size) {
-  return size.map((cells) => Math.ceil(cells / 2));
-}
-
-/** Where the channels are cut into high and low. */
-function cutOf(bound, alphaIn, alphaOut, pooled) {
-  const [lowIn, lowOut] = [lowChannels(alphaIn, bound.inChannels), lowChannels(alphaOut, bound.outChannels)];
-  const [given, made] = [[bound.inChannels - lowIn, lowIn], [bound.outChannels - lowOut, lowOut]];
-  const depthwise = bound.groups === bound.inChannels && bound.groups > 1;
-  if (depthwise ? lowOut * bound.inChannels !== lowIn * bound.outChannels : [...given, ...made].some((n) => n % bound.groups))
-    throw new Refusal("octaveGroups");
-  return { lowIn, lowOut, given, made, pooled, depthwise, ordinary: !(lowIn || lowOut) };
-}
-
-/** A path's bound and what is done around its convolution, per axis. */
-function path(bound, cut, inChannels, outChannels, grids, given, made) {
-  const fine = bound.axes.map((axis) => axis.fine);
-  const repeat = given.map((cells, a) => (grids[a].repeat > 1 ? fine[a] : cells));
-  const present = repeat.map((cells, a) => Math.ceil(cells / grids[a].shrink));
-  const axes = bound.axes.map((axis, a) => place(axis, grids[a], present[a], made[a]));
-  return {
-    bound: {
-      axes, inChannels, outChannels, groups: cut.depthwise ? inChannels : bound.groups, flip: false, transposed: false,
-      inputSize: axes.map((axis) => axis.fine), outputSize: axes.map((axis) => axis.coarse), padding: null,
-    },
-    repeat: grids.map((one) => one.repeat), shrink: grids.map((one) => one.shrink), after: grids.map((one) => one.after),
-    repeated: repeat, made,
-  };
-}
-
-function way({ side, stride = 1, repeat = 1, shrink = 1, after = 1 }) {
-  return { side, stride, repeat, shrink, after };
-}
-
-/** Windows on a working grid of `present` cells for `made` outputs, each keeping its centre. */
-function place(axis, own, present, made) {
-  let coarse = Math.ceil(made / own.after);
-  const reach = axis.dilation * (axis.kernel - 1);
-  const shift = (reach + 1) * (own.side - 1) + axis.stride - 1 - own.side * (own.stride - 1);
-  const padLow = Math.max(0, Math.floor((2 * axis.padLow + shift) / (2 * own.side)));
-  let padHigh = (coarse - 1) * own.stride + reach + 1 - present - padLow;
-  const fine = Math.max(1, Math.min(present, present + padHigh));
-  padHigh = Math.max(0, padHigh);
-  coarse = Math.floor((fine + padLow + padHigh - reach - 1) / own.stride) + 1;
-  return { fine, coarse, kernel: axis.kernel, stride: own.stride, dilation: axis.dilation, padLow, padHigh };
-}
-
-function lowToHigh(stride, pooled) {
-  if (stride === 1) return way({ side: 2, after: 2 });
-  if (stride % 2) return way({ ...(pooled ? { side: stride, shrink: stride } : { side: 1, stride }), repeat: 2 });
-  return way(pooled ? { side: stride, shrink: stride / 2 } : { side: 2, stride: stride / 2 });
-}
-
-function pathsOf(bound, cut) {
-  const strides = bound.axes.map((axis) => axis.stride);
-  const [fine, coarse] = [bound.axes.map((axis) => axis.fine), bound.axes.map((axis) => axis.coarse)];
-  const pooled = cut.pooled ? strides : strides.map(() => 1);
-  const blocks = (size) => size.map((cells, a) => Math.ceil(cells / pooled[a]));
-  const into = (ways, inChannels, outChannels, given, made) => path(bound, cut, inChannels, outChannels, ways, given, made);
-  return {
-    fine, pooled,
-    highToHigh: into(strides.map((s) => way(cut.pooled ? { side: s } : { side: 1, stride: s })), cut.given[0], cut.made[0], blocks(fine), coarse),
-    lowToHigh: into(strides.map((s) => lowToHigh(s, cut.pooled)), cut.given[1], cut.made[0], halve(fine), coarse),
-    toLow: into(
-      strides.map((s) => way(cut.pooled ? { side: 2 * s } : { side: 2, stride: s })),
-      cut.depthwise ? cut.given[1] : cut.given[0] + cut.given[1], cut.made[1], blocks(halve(fine)), halve(coarse),
-    ),
-  };
-}
-
-/** The geometry of an octave convolution: {cut, paths}. */
-export function octavePaths(bound, alphaIn, alphaOut, pooled) {
-  const cut = cutOf(bound, alphaIn, alphaOut, pooled);
-  return { cut, paths: pathsOf(bound, cut) };
-}
 
 /** The scene; `bound` is the ordinary convolution at full size. */
 export function octave(bound, { high, low, weight, bias, alphaIn, alphaOut, downsample = "pool" } = {}) {
@@ -98,8 +17,8 @@ export function octave(bound, { high, low, weight, bias, alphaIn, alphaOut, down
   const columns = bound.inChannels / bound.groups;
   const count = bound.outChannels * columns * product(kernel);
   const drawing = {
-    bound, cut, paths, grids: [], steps: [], arrows: [], costs: [], outputs: {}, bias,
-    weight: numbers(weight, count, -1, 2, 2), taps: product(kernel), columns,
+    bound, cut, paths, grids: [], steps: [], arrows: [], paid: [], outputs: {}, bias,
+    weight: numbers(weight, count, -1, 2, 2),
   };
   const sources = {};
   for (const [row, name, values, size, channels, seed] of [
@@ -118,17 +37,10 @@ export function octave(bound, { high, low, weight, bias, alphaIn, alphaOut, down
     toLow(drawing, sources);
   }
   const outputs = ["high", "low"].map((name) => drawing.outputs[name]).filter(Boolean);
-  const whole = multiplyAdds(bound.axes, bound.inChannels, bound.outChannels, bound.groups).dense;
-  const summed = drawing.costs.reduce((all, [, cost]) => all + cost, 0);
   return scene({
     operator: "octave",
     title: `octave ${shape(kernel)}`,
-    facts: [
-      fact("alpha", `${alphaIn} -> ${alphaOut}`),
-      fact("output size", outputs.map((one) => shape(one.size)).join(" and ")),
-      fact("weights", `${shape([bound.outChannels, columns, ...kernel])} = ${count}`),
-      fact("multiply-adds", `${drawing.costs.map(([name, cost]) => `${name} ${cost}`).join(" + ")} = ${summed} (alpha 0: ${whole})`),
-    ],
+    facts: octaveFacts(bound, cut, `${alphaIn} -> ${alphaOut}`, drawing.paid),
     grids: [...drawing.grids, ...outputs],
     steps: drawing.steps,
     arrows: drawing.arrows,
@@ -179,16 +91,15 @@ function toLow(drawing, sources) {
   const { cut, paths } = drawing;
   if (!cut.made[1]) return;
   const { bound } = paths.toLow;
-  const part = (inChannels) => ({ ...bound, inChannels });
-  if (sources.high && !cut.depthwise) {
+    if (sources.high && !cut.depthwise) {
     const shared = drawing.grids.find((one) => one.name === "H->H: pool");
     let x = shared ?? average(drawing, sources.high, paths.pooled, "H->H: pool", 0);
     x = average(drawing, x, bound.axes.map(() => 2), "H->L: pool", x.name === "high" ? 1 : 2);
-    convolve(drawing, "H->L", part(cut.given[0]), x, "low");
+    convolve(drawing, "H->L", part(bound, cut.given[0]), x, "low");
   }
   if (sources.low) {
     const x = average(drawing, sources.low, paths.pooled, "L->L: pool", 3);
-    convolve(drawing, "L->L", cut.depthwise ? bound : part(cut.given[1]), x, "low", drawing.outputs.low);
+    convolve(drawing, "L->L", cut.depthwise ? bound : part(bound, cut.given[1]), x, "low", drawing.outputs.low);
   }
 }
 
@@ -205,7 +116,7 @@ function average(drawing, source, block, stage, row) {
 /** Add one path's convolution; without a target its result stays between. */
 function convolve(drawing, name, bound, source, target, before = null) {
   const row = { "H->H": 0, "H->L": 2, "L->H": 1, "L->L": 3 }[name];
-  const kernel = weightGrid(bound, partOf(drawing, name), { column: 2, row, name });
+  const kernel = weightGrid(bound, blockOf(drawing.bound, drawing.cut, drawing.weight, name), { column: 2, row, name });
   drawing.grids.push(kernel);
   let shift = null;
   const biasName = `bias ${name.at(-1)}`;
@@ -218,22 +129,9 @@ function convolve(drawing, name, bound, source, target, before = null) {
   const into = target ? `${target} output` : "low result";
   const rest = before && { ...before, name: into };
   drawing.steps.push(...gathered(bound, source, kernel, into, { bias: shift, rest, stage: name, firstRow: null }));
-  drawing.costs.push([name, multiplyAdds(bound.axes, bound.inChannels, bound.outChannels, bound.groups).dense]);
+  drawing.paid.push([name, bound]);
   drawing.arrows.push(arrow(source.name, kernel.name), arrow(kernel.name, into));
   if (target)
     drawing.outputs[target] = outputGrid(bound, drawing.steps, { column: 4, row: target === "high" ? 0 : 2, name: into });
   else drawing.grids.push({ ...outputGrid(bound, drawing.steps, { column: 3, row: 1, name: into, role: "between" }), title: "L->H" });
-}
-
-/** The block of the ordinary weight that a path, such as "H->L", takes. */
-function partOf({ bound, cut, weight, taps, columns }, name) {
-  const high = cut.made[0];
-  const [firstRow, lastRow] = name.endsWith("H") ? [0, high] : [high, bound.outChannels];
-  const own = cut.given[0] / bound.groups;
-  let [first, last] = name.startsWith("H") ? [0, own] : [own, columns];
-  if (cut.depthwise || cut.ordinary) [first, last] = [0, columns];
-  const part = [];
-  for (let row = firstRow; row < lastRow; row++)
-    part.push(...weight.slice((row * columns + first) * taps, (row * columns + last) * taps));
-  return part;
 }

@@ -1,6 +1,6 @@
 // Every scene by the name and the arguments of juanji/draw/operators.py, which the page is given.
 
-import { bind } from "./relation.js";
+import { bind, product } from "./relation.js";
 import { bottleneck, dense, gated, inception, residual, stackView, stacked } from "./blocks.js";
 import {
   channelShuffle, depthwiseSeparable, flattened, interleaved, shuffled, spatiallySeparable,
@@ -8,7 +8,10 @@ import {
 import { convolution } from "./convolution.js";
 import { deformable, patternOffsets } from "./deform.js";
 import { frequencySplit, octaveMerge, octaveSplit } from "./frequency.js";
-import { lowChannels, octave } from "./octave.js";
+import { octave } from "./octave.js";
+import { sample } from "./numbers.js";
+import { lowChannels } from "./octave_paths.js";
+import { octaveTranspose } from "./octave_transpose.js";
 import { avgPool, maxPool, stochasticPool } from "./pool.js";
 import { squeezeExcite } from "./squeeze_excite.js";
 import { avgUnpool, maxPoolAndUnpool } from "./unpool.js";
@@ -59,6 +62,11 @@ export const BUILDERS = {
   interleaved: (a) =>
     interleaved(boundConv({ ...a, groups: 1 }), { ...numbersOf(a), primary: a.primary_groups, secondary: a.secondary_groups }),
   "channel-shuffle": (a) => channelShuffle(a.input, a.channels, a.groups, a.values),
+  "octave-transpose": (a) =>
+    octaveTranspose(boundConv(a, { transposed: true, outputPadding: perAxis(a.output_padding, a.input) }), {
+      high: a.high, low: a.low, weight: a.weight, bias: a.bias,
+      alphaIn: a.alpha_in, alphaOut: a.alpha_out, downsample: a.downsample,
+    }),
   "octave-split": (a) => octaveSplit(a.input, a.channels, lowChannels(a.alpha, a.channels), a.values, `${a.alpha}`),
   "octave-merge": (a) => {
     const low = lowChannels(a.alpha, a.channels);
@@ -91,7 +99,15 @@ export const BUILDERS = {
 /** Numbers that a scene is made from and shows in no grid as they are given. */
 export const MADE_UP = {
   deformable: (a) => ({ offset: patternOffsets(boundConv(a), a.pattern) }),
+  octave: (a) => ({ weight: octaveWeight(a) }),
+  "octave-transpose": (a) => ({ weight: octaveWeight(a) }),
 };
+
+/** The ordinary weight that the four paths share. */
+function octaveWeight({ input, kernel, in_channels, out_channels, groups }) {
+  const taps = product(perAxis(kernel, input));
+  return sample((in_channels / groups) * out_channels * taps, -1, 2, 2);
+}
 
 /** Arguments with all of their numbers. */
 export function filled(row, given) {

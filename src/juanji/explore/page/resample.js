@@ -2,7 +2,7 @@
 
 import { positions } from "./relation.js";
 import { grid, step, tap, write } from "./scene.js";
-import { kept, number, running, shape } from "./numbers.js";
+import { kept, number, running, shape, total } from "./numbers.js";
 import { read, written } from "./stages.js";
 
 /** [steps, grid]: averages of blocks of `block` cells, those that exist. */
@@ -36,6 +36,34 @@ export function repeated(source, target, times, size, { stage = "", before = nul
     }
     const text = before ? running(texts) : `${number(value)} -> ${shape(times)}`;
     return step(stage, taps, writes, text, { scatter: true });
+  });
+}
+
+/** The steps that sum blocks, added to what is there: the adjoint of `repeated`. */
+export function collected(source, target, block, size, { stage = "", before = null } = {}) {
+  return eachCell(source.channels, size).map(([channel, at]) => {
+    const cells = blockCells(at, block, source.size);
+    const taps = cells.map((cell) => tap(source.name, channel, cell, read(source, channel, cell), 1));
+    if (before) taps.push(tap(target, channel, at, read(before, channel, at)));
+    const result = taps.reduce((all, one) => all + one.value, 0);
+    return step(stage, taps, [write(target, channel, at, result)], total(taps.map((one) => number(one.value)), result));
+  });
+}
+
+/** The steps that share cells out over blocks: the adjoint of `averaged`. */
+export function spread(source, target, block, size, { stage = "", before = null } = {}) {
+  return eachCell(source.channels, source.size).map(([channel, at]) => {
+    const value = read(source, channel, at);
+    const cells = blockCells(at, block, size);
+    const [taps, writes, texts] = [[], [], []];
+    for (const cell of cells) {
+      const old = before ? read(before, channel, cell) : 0;
+      const after = old + value / cells.length;
+      taps.push(tap(source.name, channel, at, value, 1 / cells.length));
+      writes.push(write(target, channel, cell, after));
+      texts.push([old, `${number(value)}/${cells.length}`, after]);
+    }
+    return step(stage, taps, writes, running(texts), { scatter: true });
   });
 }
 

@@ -82,13 +82,14 @@ const WORDS = {
   "layer 1": "第 1 层", "layer 2": "第 2 层", "layer 3": "第 3 层", "layer 4": "第 4 层", "layer 5": "第 5 层",
   "H->H: pool": "高→高：池化", "H->L: pool": "高→低：池化", "L->L: pool": "低→低：池化", "L->H: pool": "低→高：池化",
   "L->H: repeat": "低→高：重复", "L->H: repeat input": "低→高：重复输入", "H->H": "高→高", "H->L": "高→低", "L->H": "低→高", "L->L": "低→低",
+  "H->L: sum": "高→低：求和", "H->H: output": "高→高：输出", "L->H: output": "低→高：输出", "H->L: output": "高→低：输出", "L->L: output": "低→低：输出",
   cells: "格", pixels: "像素", steps: "步", taps: "读数",
 };
 
 const OPERATORS = {
   conv: "卷积", "conv-transpose": "转置卷积（反卷积）", pointwise: "1×1 卷积", dilated: "空洞卷积", grouped: "分组卷积", depthwise: "逐深度卷积",
   deformable: "可变形卷积", "depthwise-separable": "深度可分离卷积", "spatially-separable": "空间可分离卷积", flattened: "扁平卷积",
-  shuffled: "混洗分组卷积", interleaved: "交错组卷积", "channel-shuffle": "通道混洗", octave: "八度卷积", "octave-split": "八度拆分",
+  shuffled: "混洗分组卷积", interleaved: "交错组卷积", "channel-shuffle": "通道混洗", octave: "八度卷积", "octave-transpose": "转置八度卷积", "octave-split": "八度拆分",
   "octave-merge": "八度合并", "frequency-split": "频率拆分", "max-pool": "最大池化", "avg-pool": "平均池化", "stochastic-pool": "随机池化",
   "global-avg-pool": "全局平均池化", "max-unpool": "最大反池化", "avg-unpool": "平均反池化", "squeeze-excite": "通道加权（SE）",
   inception: "Inception 模块", bottleneck: "瓶颈结构", residual: "残差连接", gated: "门控连接（Highway）", dense: "密集连接",
