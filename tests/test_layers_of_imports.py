@@ -18,7 +18,7 @@ LEVELS = (
     {"interop"},
     {"nn"},
     {"nets", "catalog"},
-    {"analysis", "swaps", "conversion", "exporting", "study", "explore", "bench"},
+    {"analysis", "swaps", "conversion", "exporting", "study", "explore", "bench", "explanation"},
     {"cli", "__main__"},
 )
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}

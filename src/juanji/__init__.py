@@ -9,24 +9,27 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import functional, nets, nn, swaps
+    from . import explore, functional, nets, nn, swaps
     from .analysis import Report, analyze
     from .conversion import Plan, convert, convert_, plan
+    from .explanation import Explanation, explain
     from .exporting import export
     from .ops.dispatch import why
     from .ops.native import native_status
     from .study import Comparison, compare
 
-_MODULES = ("functional", "nets", "nn", "swaps")
+_MODULES = ("explore", "functional", "nets", "nn", "swaps")
 
 _HOMES = {
     "Comparison": "study",
+    "Explanation": "explanation",
     "Plan": "conversion",
     "Report": "analysis",
     "analyze": "analysis",
     "compare": "study",
     "convert": "conversion",
     "convert_": "conversion",
+    "explain": "explanation",
     "export": "exporting",
     "native_status": "ops.native",
     "plan": "conversion",
@@ -35,12 +38,15 @@ _HOMES = {
 
 __all__ = [
     "Comparison",
+    "Explanation",
     "Plan",
     "Report",
     "analyze",
     "compare",
     "convert",
     "convert_",
+    "explain",
+    "explore",
     "export",
     "functional",
     "native_status",

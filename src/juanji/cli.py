@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+import webbrowser
+from pathlib import Path
 from typing import Annotated
 
 try:
@@ -117,6 +119,65 @@ def bench(
     result.show()
     print(f"report: {result.report}", file=sys.stderr)
     return 1 if result.wrong else 0
+
+
+@app.command()
+def draw(
+    operator: Annotated[str, typer.Argument(help="conv, conv-transpose, max-pool, octave, ...")],
+    out: Annotated[str, typer.Option("--out", "-o", help="A .gif, .svg or .html file.")],
+    input: Annotated[str | None, typer.Option(help="Its size: 5, or per axis 5x7.")] = None,
+    kernel: Annotated[str | None, typer.Option(help="3, or per axis 3x5.")] = None,
+    stride: Annotated[str | None, typer.Option(help="2, or per axis 2x1.")] = None,
+    padding: Annotated[str | None, typer.Option(help="1, 1x2, 1+0x2, same, full.")] = None,
+    dilation: Annotated[str | None, typer.Option(help="2, or per axis 2x1.")] = None,
+    groups: Annotated[str | None, typer.Option(help="Of channels.")] = None,
+    channels: Annotated[str | None, typer.Option(help="Of the input.")] = None,
+    out_channels: Annotated[str | None, typer.Option(help="Of the output.")] = None,
+    dimensions: Annotated[int | None, typer.Option(help="1, 2 or 3 axes.")] = None,
+    more: Annotated[
+        list[str] | None, typer.Option("--set", help="Any other argument: flip=true; repeatable.")
+    ] = None,
+    step: Annotated[int | None, typer.Option(help="The step an .svg shows.")] = None,
+    image: Annotated[
+        str | None, typer.Option(help="A picture file, whose octaves and their paths are drawn.")
+    ] = None,
+) -> int:
+    """Draw an operator step by step: an animation, a still, or a page with a player."""
+    from juanji.draw import operators, photo, words
+    from juanji.explanation import Explanation
+
+    said = {
+        "input": input, "kernel": kernel, "stride": stride, "padding": padding,
+        "dilation": dilation, "groups": groups, "channels": channels, "out_channels": out_channels,
+        **words.settings(more or ()),
+    }  # fmt: skip
+    found = operators.find(operator)
+    given = {name: text for name, text in said.items() if text is not None}
+    if image is not None:
+        if operator != "octave" or given or dimensions is not None:
+            raise ValueError("image goes with the operator octave, and with no other argument")
+        Explanation(photo.scene(image)).save(out, step=step)
+        print(out)
+        return 0
+    Explanation(words.scene(found, given, dimensions)).save(out, step=step)
+    print(out)
+    return 0
+
+
+@app.command()
+def explore(
+    out: Annotated[str, typer.Option("--out", "-o", help="The page's file.")] = "explore.html",
+    show: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+) -> int:
+    """Write the explorer: one page, without network, to try every operator step by step."""
+    from juanji.explore import page
+
+    path = Path(out)
+    path.write_text(page(), encoding="utf-8")
+    print(path)
+    if show and not webbrowser.open(path.resolve().as_uri()):
+        raise OSError(f"no browser could be opened; the page is {path}")
+    return 0
 
 
 @app.command()
