@@ -25,5 +25,10 @@ struct Job {
   }
 };
 
+template <class T>
+inline T* row_of(const View& view, int64_t n, int64_t c, int64_t d, int64_t h) {
+  return view.at<T>(n, c) + d * view.stride[0] + h * view.stride[1];
+}
+
 }  // namespace
 }  // namespace juanji
