@@ -65,20 +65,21 @@ void write_boxes(const Boxes& boxes, const View& target, bool innermost, const M
   constexpr int width = lanes<A>;
   constexpr auto all = std::make_index_sequence<width>{};
   if (target.elements() == 0) return;
-  const Triple &coarse = boxes.coarse, &fine = boxes.fine, &box = boxes.box;
+  const Triple coarse = boxes.coarse, fine = boxes.fine, box = boxes.box;
   const int64_t rows = boxes.rows(), channels = innermost ? target.channels : 1;
   const int64_t covered = coarse[2] * box[2] * channels, whole = fine[2] * channels;
   std::vector<int64_t> offset(rows);
   for (int64_t i = 0; i < rows; ++i) offset[i] = boxes.row_offset(target, i);
 
-  auto zero_rows = [&](S* plane, int64_t d, int64_t h0, int64_t h1) {
+  auto zero_rows = [target, whole](S* plane, int64_t d, int64_t h0, int64_t h1) {
     for (int64_t h = h0; h < h1; ++h) {
       S* row = plane + d * target.stride[0] + h * target.stride[1];
       std::fill(row, row + whole, S{});
     }
   };
   each_row(target.batch, target.channels / channels, coarse, (rows + 1) * whole, [&] {
-    return [&, op = make()](int64_t n, int64_t c, int64_t d, int64_t h) mutable {
+    // all copied: threads share no line of memory that one of them may write beside
+    return [=, op = make()](int64_t n, int64_t c, int64_t d, int64_t h) mutable {
       S* plane = target.at<S>(n, c);
       S* to = plane + boxes.offset(target, d, h);
       if (!op.go_to(n, c, d, h)) return;
@@ -120,7 +121,7 @@ void write_boxes(const Boxes& boxes, const View& target, bool innermost, const M
 template <class S>
 struct Spread {
   using A = Compute<S>;
-  const View& source;
+  View source;
   A by;  // divisor
   const S* row = nullptr;
   Vector<A> value{};
@@ -139,7 +140,7 @@ struct Spread {
 template <class S>
 struct AtTap {
   using A = Compute<S>;
-  const View &source, &taps;
+  View source, taps;
   int64_t wide;  // of a box
   const S* row = nullptr;
   const uint8_t* tap_row = nullptr;
@@ -207,7 +208,7 @@ void read_pairs(const Boxes& boxes, const View& source, const std::vector<int32_
   taps.clear(boxes.taps());
   for (int32_t number : numbers) taps.add(0, 0, number, 1);
   each_row(source.batch, source.channels, boxes.coarse, boxes.taps() * boxes.coarse[2], [&] {
-    return [&, operation = make()](int64_t n, int64_t c, int64_t d, int64_t h) mutable {
+    return [=, operation = make()](int64_t n, int64_t c, int64_t d, int64_t h) mutable {
       reduce_pairs<S>(operation(n, c, d, h), source.at<S>(n, c) + boxes.offset(source, d, h), rows,
                       taps, boxes.coarse[2]);
     };
@@ -225,7 +226,7 @@ void read_boxes(const Boxes& boxes, const View& source, const std::vector<int32_
     taps.add(boxes.row_offset(source, tap / boxes.box[2]) + tap % boxes.box[2] * source.stride[2],
              0, numbers[tap], 1);
   each_row(source.batch, 1, boxes.coarse, boxes.taps() * boxes.coarse[2] * source.channels, [&] {
-    return [&, each = make()](int64_t n, int64_t, int64_t d, int64_t h) mutable {
+    return [=, each = make()](int64_t n, int64_t, int64_t d, int64_t h) mutable {
       const S* row = source.at<S>(n, 0) + boxes.offset(source, d, h);
       each(n, d, h, [&](const auto& op, int64_t w) {
         reduce<false>(op, row + w * boxes.box[2] * source.stride[2], taps, source.channels);

@@ -1,6 +1,7 @@
 // The operators of pooling: what they take, check and return. How cells are visited: cells.h and
 // planes.h; what is made of their sources: reduce.h; the relation: window.h.
 #include "draw.h"
+#include "lines.h"
 #include "unpool.h"
 
 #include <atomic>
@@ -27,7 +28,7 @@ void maximum(const Job& job, bool innermost) {
         op.out = place_in<S>(job.target, place);
         if constexpr (numbered) op.taps_out = place_in<uint8_t>(*job.taps_out, place);
         op.first = taps.count ? taps.number[0] : 0;
-        reduce<false>(op, source.at<S>(place.n, 0), taps, source.channels);
+        reduce<false>(op, source.at<S>(place.n, 0) + place.source_at, taps, source.channels);
       };
     });
     return;
@@ -41,6 +42,7 @@ void maximum(const Job& job, bool innermost) {
         return op;
       };
     });
+  if (!numbered && in_lines(job)) return pool_lines<S, Larger>(job);
   planes<S>(job, Op::padding, [&](int64_t) {
     return [&](const Block<A>& block) {
       Op op;
@@ -154,7 +156,7 @@ void sum(const Job& job, bool innermost) {
         auto add = [&](auto op) {
           op.out = place_in<S>(job.target, place);
           op.by = A(place.divisor);
-          reduce<false>(op, source.at<S>(place.n, 0), taps, source.channels);
+          reduce<false>(op, source.at<S>(place.n, 0) + place.source_at, taps, source.channels);
         };
         if (job.divides_sources()) add(Sum<S, true>{});
         else add(Sum<S, false>{});
@@ -162,6 +164,7 @@ void sum(const Job& job, bool innermost) {
     });
     return;
   }
+  if (in_lines(job)) return job.adjoint ? spread_lines<S>(job) : pool_lines<S, Plus>(job);
   auto add = [&]<class T>(T) {  // what is written: to the output, or to a phase of it
     planes<S>(job, A(0), [](int64_t) {
       return [](const Block<A>& block) {
@@ -240,12 +243,13 @@ void place(const Job& job, bool innermost) {
     cells<A>(job, [&] {
       return [&](const Place& place, const Taps<A>& taps) {
         Matching<S, uint8_t> op{place_in<S>(job.target, place),
-                                job.numbers->at<uint8_t>(place.n, 0)};
-        reduce<false>(op, source.at<S>(place.n, 0), taps, source.channels);
+                                job.numbers->at<uint8_t>(place.n, 0) + place.number_at};
+        reduce<false>(op, source.at<S>(place.n, 0) + place.source_at, taps, source.channels);
       };
     });
     return;
   }
+  if (in_lines(job) && job.numbers->stride[2] == 1) return place_lines<S>(job);
   planes<S>(job, A(0), [](int64_t) {
     return [](const Block<A>& block) {
       return Matching<A, Lane<A>>{static_cast<A*>(block.out), block.numbers};

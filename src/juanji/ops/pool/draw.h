@@ -16,19 +16,19 @@ template <class S>
 inline bool weights(const S* from, int64_t step, int64_t count) {
   using A = Compute<S>;
   constexpr A top = std::numeric_limits<A>::max();
-  Mask<A> good = Vector<A>{} == Vector<A>{};
-  int64_t j = 0;
-  if (step == 1)
-    for (; j + lanes<A> <= count; j += lanes<A>) {
-      Vector<A> value = load(from + j);
+  if (step == 1) {
+    Mask<A> good = Vector<A>{} == Vector<A>{};
+    each_vector<lanes<A>>(count, [&](int64_t j, int64_t many) {
+      Vector<A> value = load(from + j, many);
       good &= (value >= Vector<A>{}) & (value <= splat(top));
-    }
+    });
+    return !any<A>(~good);
+  }
   bool all = true;
-  for (; j < count; ++j) {
+  for (int64_t j = 0; j < count; ++j) {
     A value = widen(from[j * step]);
     all &= value >= 0 && value <= top;
   }
-  for (int lane = 0; lane < lanes<A>; ++lane) all &= good[lane] != 0;
   return all;
 }
 
@@ -42,8 +42,13 @@ bool owned_weights(const Job& job, int64_t n, int64_t c, int64_t channels, int64
   auto [d0, d1] = axis[0].owned(d);
   int64_t h0 = axis[1].owned(h).first, h1 = axis[1].owned(last_h).second;
   int64_t w0 = axis[2].owned(w).first, w1 = axis[2].owned(last_w).second;
-  bool good = true;
-  for (int64_t z = d0; z < d1; ++z)
+  bool good = true, runs_on = channels == 1 && w1 - w0 == source.stride[1] && source.stride[2] == 1;
+  for (int64_t z = d0; z < d1; ++z) {
+    if (runs_on) {  // rows in one piece
+      const S* rows = row_of<S>(source, n, c, z, h0);
+      good &= weights(rows, 1, (h1 - h0) * source.stride[1]);
+      continue;
+    }
     for (int64_t y = h0; y < h1; ++y) {
       const S* row = source.at<S>(n, c) + z * source.stride[0] + y * source.stride[1] +
                      w0 * source.stride[2];
@@ -53,6 +58,7 @@ bool owned_weights(const Job& job, int64_t n, int64_t c, int64_t channels, int64
         for (int64_t x = 0; x < w1 - w0; ++x)
           good &= weights(row + x * source.stride[2], 1, channels);
     }
+  }
   return good;
 }
 
@@ -134,7 +140,7 @@ void draw(const Job& job, bool innermost, int64_t seed, std::atomic<bool>& refus
       Draw<S, decltype(random)> op{random, place_in<S>(job.target, place),
                                    place_in<uint8_t>(*job.taps_out, place),
                                    taps.count ? taps.number[0] : 0};
-      reduce<false>(op, source.at<S>(place.n, 0), taps, source.channels);
+      reduce<false>(op, source.at<S>(place.n, 0) + place.source_at, taps, source.channels);
     };
   });
 }

@@ -80,6 +80,15 @@ inline Mask<A> load_lanes(const Lane<A>* from) {
   return numbers;
 }
 
+// Whether a lane is set.
+template <class A>
+inline bool any(const Mask<A>& mask) {
+  int64_t parts[vector_bytes / 8], found = 0;
+  std::memcpy(parts, &mask, sizeof parts);
+  for (int64_t part : parts) found |= part;
+  return found != 0;
+}
+
 // Every operation has a State for a vector of target cells, `begin` and `take` for each source, and
 // `finish`, which writes `count` of them. `at` is the first lane's place along the vectors.
 // `padding` is what stands beside a row, and must change nothing.

@@ -68,14 +68,6 @@ inline Mask<A> load_near(const int64_t* from, int64_t base, int64_t count, Mask<
   }
 }
 
-template <class A>
-inline bool any(const Mask<A>& mask) {
-  int64_t parts[vector_bytes / 8], found = 0;
-  std::memcpy(parts, &mask, sizeof parts);
-  for (int64_t part : parts) found |= part;
-  return found != 0;
-}
-
 // A vector of indices, counted from the first cells of their boxes.
 template <class A>
 struct Indices {
@@ -100,8 +92,8 @@ struct Indices {
 template <class S>
 struct AtIndex {
   using A = Compute<S>;
-  const IndexBoxes& boxes;
-  const View &source, &where;
+  IndexBoxes boxes;
+  View source, where;
   bool innermost;
   std::atomic<bool>& own;
   const S* row = nullptr;
