@@ -1,9 +1,7 @@
 // The operators of pooling: what they take, check and return. How cells are visited: cells.h and
 // planes.h; what is made of their sources: reduce.h; the relation: window.h.
-#include "cells.h"
-#include "planes.h"
-#include "random.h"
-#include "tiles.h"
+#include "draw.h"
+#include "lines.h"
 #include "unpool.h"
 
 #include <atomic>
@@ -30,11 +28,21 @@ void maximum(const Job& job, bool innermost) {
         op.out = place_in<S>(job.target, place);
         if constexpr (numbered) op.taps_out = place_in<uint8_t>(*job.taps_out, place);
         op.first = taps.count ? taps.number[0] : 0;
-        reduce<false>(op, source.at<S>(place.n, 0), taps, source.channels);
+        reduce<false>(op, source.at<S>(place.n, 0) + place.source_at, taps, source.channels);
       };
     });
     return;
   }
+  if (const auto boxes = boxes_of(job.windows); boxes && in_pairs(*boxes, {&source}))
+    return read_pairs<S>(*boxes, source, in_order(*boxes), [&] {
+      return [&](int64_t n, int64_t c, int64_t d, int64_t h) {
+        Op op;
+        op.out = row_of<S>(job.target, n, c, d, h);
+        if constexpr (numbered) op.taps_out = row_of<uint8_t>(*job.taps_out, n, c, d, h);
+        return op;
+      };
+    });
+  if (!numbered && in_lines(job)) return pool_lines<S, Larger>(job);
   planes<S>(job, Op::padding, [&](int64_t) {
     return [&](const Block<A>& block) {
       Op op;
@@ -102,119 +110,6 @@ std::tuple<Tensor, Tensor> max_pool_with_taps(const Tensor& input, const Ints& o
   return {output, taps};
 }
 
-// Whether all values are at least 0 and finite.
-template <class S>
-inline bool weights(const S* from, int64_t step, int64_t count) {
-  using A = Compute<S>;
-  constexpr A top = std::numeric_limits<A>::max();
-  Mask<A> good = Vector<A>{} == Vector<A>{};
-  int64_t j = 0;
-  if (step == 1)
-    for (; j + lanes<A> <= count; j += lanes<A>) {
-      Vector<A> value = load(from + j);
-      good &= (value >= Vector<A>{}) & (value <= splat(top));
-    }
-  bool all = true;
-  for (; j < count; ++j) {
-    A value = widen(from[j * step]);
-    all &= value >= 0 && value <= top;
-  }
-  for (int lane = 0; lane < lanes<A>; ++lane) all &= good[lane] != 0;
-  return all;
-}
-
-// Every input cell is checked by one window alone, also those that no window holds. Windows from
-// (d, h, w) to (d, last_h, last_w), of one channel or of all.
-template <class S>
-bool owned_weights(const Job& job, int64_t n, int64_t c, int64_t channels, int64_t d, int64_t h,
-                   int64_t last_h, int64_t w, int64_t last_w) {
-  const auto& axis = job.windows.axis;
-  const View& source = job.source;
-  auto [d0, d1] = axis[0].owned(d);
-  int64_t h0 = axis[1].owned(h).first, h1 = axis[1].owned(last_h).second;
-  int64_t w0 = axis[2].owned(w).first, w1 = axis[2].owned(last_w).second;
-  bool good = true;
-  for (int64_t z = d0; z < d1; ++z)
-    for (int64_t y = h0; y < h1; ++y) {
-      const S* row = source.at<S>(n, c) + z * source.stride[0] + y * source.stride[1] +
-                     w0 * source.stride[2];
-      if (channels == 1) good &= weights(row, source.stride[2], w1 - w0);
-      else if (source.stride[2] == channels) good &= weights(row, 1, (w1 - w0) * channels);
-      else
-        for (int64_t x = 0; x < w1 - w0; ++x)
-          good &= weights(row + x * source.stride[2], 1, channels);
-    }
-  return good;
-}
-
-template <class S>
-void draw(const Job& job, bool innermost, int64_t seed, std::atomic<bool>& refused) {
-  using A = Compute<S>;
-  const View& source = job.source;
-  Triple size = job.windows.size(false);
-  auto key = [&](int64_t n, int64_t c, int64_t d, int64_t h) {
-    return row_key(seed, ((n * source.channels + c) * size[0] + d) * size[1] + h);
-  };
-  if (!innermost) {
-    planes<S>(job, A(0), [&](int64_t cells) {
-      return [&, random = std::unique_ptr<A[]>(new A[cells]())](const Block<A>& block) {
-        int64_t last_h = block.row + block.row_count - 1;
-        int64_t last_w = block.column + block.column_count - 1;
-        if (!owned_weights<S>(job, block.n, block.c, 1, block.d, block.row, last_h, block.column,
-                              last_w))
-          refused = true;
-        for (int64_t r = 0; r < block.row_count; ++r) {
-          Key row = key(block.n, block.c, block.d, block.row + r);
-          A* to = random.get() + r * block.pitch;
-          for (int64_t j = 0; j < block.column_count; ++j)
-            to[j] = uniform<A>(uint32_t(block.column + j), row.first, row.second);
-        }
-        Draw<S> op;
-        op.out = static_cast<S*>(block.out);
-        op.taps_out = block.taps_out;
-        op.first_taps = block.first;
-        op.first = block.first_depth * job.windows.axis[1].kernel * job.windows.axis[2].kernel;
-        op.random = random.get();
-        return op;
-      };
-    });
-    return;
-  }
-  struct Keys {  // of the row with all its channels
-    std::vector<uint32_t> first, second;
-    std::unique_ptr<A[]> random;
-    int64_t n = -1, d = -1, h = -1;
-  };
-  cells<A>(job, [&] {
-    size_t room = size_t(source.channels + lanes<A>);
-    Keys made{std::vector<uint32_t>(room), std::vector<uint32_t>(room),
-              std::unique_ptr<A[]>(new A[room]())};
-    return [&, keys = std::move(made)](const Place& place, const Taps<A>& taps) mutable {
-      if (!owned_weights<S>(job, place.n, 0, source.channels, place.d, place.h, place.h, place.w,
-                            place.w))
-        refused = true;
-      uint32_t* first = keys.first.data();
-      uint32_t* second = keys.second.data();
-      if (place.n != keys.n || place.d != keys.d || place.h != keys.h) {
-        keys.n = place.n, keys.d = place.d, keys.h = place.h;
-        for (int64_t c = 0; c < source.channels; ++c) {
-          Key row = key(place.n, c, place.d, place.h);
-          first[c] = row.first, second[c] = row.second;
-        }
-      }
-      A* random = keys.random.get();
-      for (int64_t c = 0; c < source.channels; ++c)
-        random[c] = uniform<A>(uint32_t(place.w), first[c], second[c]);
-      Draw<S> op;
-      op.out = place_in<S>(job.target, place);
-      op.taps_out = place_in<uint8_t>(*job.taps_out, place);
-      op.first = taps.count ? taps.number[0] : 0;
-      op.random = random;
-      reduce<false>(op, source.at<S>(place.n, 0), taps, source.channels);
-    };
-  });
-}
-
 std::tuple<Tensor, Tensor> stochastic_pool(const Tensor& input, const Tensor& seed,
                                            const Ints& output_size, const Ints& kernel,
                                            const Ints& stride, const Ints& padding) {
@@ -242,13 +137,26 @@ template <class S>
 void sum(const Job& job, bool innermost) {
   using A = Compute<S>;
   const View& source = job.source;
+  if (const auto boxes = boxes_of(job.windows)) {
+    A by = 1;  // whole windows have one divisor
+    if (job.divisor.kind != Divisor::none)
+      for (int a = 0; a < 3; ++a) by *= A(job.divisor.along(job.windows, a, 0));
+    if (job.adjoint && (innermost || in_pairs(*boxes, {&source})))
+      return write_boxes<S>(*boxes, job.target, innermost, [&] { return Spread<S>{source, by}; });
+    if (!job.adjoint && !innermost && in_pairs(*boxes, {&source}))
+      return read_pairs<S>(*boxes, source, in_order(*boxes), [&] {
+        return [&](int64_t n, int64_t c, int64_t d, int64_t h) {
+          return Sum<S, false>{row_of<S>(job.target, n, c, d, h), nullptr, by};
+        };
+      });
+  }
   if (innermost) {
     cells<A>(job, [&] {
       return [&](const Place& place, const Taps<A>& taps) {
         auto add = [&](auto op) {
           op.out = place_in<S>(job.target, place);
           op.by = A(place.divisor);
-          reduce<false>(op, source.at<S>(place.n, 0), taps, source.channels);
+          reduce<false>(op, source.at<S>(place.n, 0) + place.source_at, taps, source.channels);
         };
         if (job.divides_sources()) add(Sum<S, true>{});
         else add(Sum<S, false>{});
@@ -256,7 +164,7 @@ void sum(const Job& job, bool innermost) {
     });
     return;
   }
-  if (job.adjoint && in_pairs(job)) return spread_in_pairs<S>(job);
+  if (in_lines(job)) return job.adjoint ? spread_lines<S>(job) : pool_lines<S, Plus>(job);
   auto add = [&]<class T>(T) {  // what is written: to the output, or to a phase of it
     planes<S>(job, A(0), [](int64_t) {
       return [](const Block<A>& block) {
@@ -325,17 +233,23 @@ template <class S>
 void place(const Job& job, bool innermost) {
   using A = Compute<S>;
   const View& source = job.source;
+  if (const auto boxes = boxes_of(job.windows);
+      boxes && (innermost ? along_channels({&source, job.numbers})
+                          : in_pairs(*boxes, {&source, job.numbers})))
+    return write_boxes<S>(*boxes, job.target, innermost, [&] {
+      return AtTap<S>{source, *job.numbers, boxes->box[2]};
+    });
   if (innermost) {
     cells<A>(job, [&] {
       return [&](const Place& place, const Taps<A>& taps) {
         Matching<S, uint8_t> op{place_in<S>(job.target, place),
-                                job.numbers->at<uint8_t>(place.n, 0)};
-        reduce<false>(op, source.at<S>(place.n, 0), taps, source.channels);
+                                job.numbers->at<uint8_t>(place.n, 0) + place.number_at};
+        reduce<false>(op, source.at<S>(place.n, 0) + place.source_at, taps, source.channels);
       };
     });
     return;
   }
-  if (in_pairs(job)) return place_in_pairs<S>(job);
+  if (in_lines(job) && job.numbers->stride[2] == 1) return place_lines<S>(job);
   planes<S>(job, A(0), [](int64_t) {
     return [](const Block<A>& block) {
       return Matching<A, Lane<A>>{static_cast<A*>(block.out), block.numbers};

@@ -7,7 +7,6 @@ linear operator is its adjoint: `place_taps` and `take_taps` are each other's, a
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any, NamedTuple
@@ -61,12 +60,19 @@ class _Numbers(NamedTuple):
 
 
 def _numbers(bound: Bound) -> _Numbers:
+    """Count, or recall what was counted for this very object: a hash of it would cost more.
+
+    Bindings are remembered, so that calls alike bring the same object.
+    """
     if torch.compiler.is_compiling():
         return _count(bound)
-    try:
-        return _remembered(bound)
-    except TypeError:  # sizes that are symbols
-        return _count(bound)
+    known = _counted.get(id(bound))
+    if known is not None and known[0] is bound:
+        return known[1]
+    if len(_counted) >= 4096:
+        _counted.clear()
+    _counted[id(bound)] = bound, (numbers := _count(bound))
+    return numbers
 
 
 def _count(bound: Bound) -> _Numbers:
@@ -87,7 +93,7 @@ def _count(bound: Bound) -> _Numbers:
     )
 
 
-_remembered = functools.lru_cache(maxsize=1024)(_count)
+_counted: dict[int, tuple[Bound, _Numbers]] = {}  # held, so that no other takes its id
 
 
 def _too_large(axes: Sequence[Axis]) -> str | None:

@@ -2,7 +2,7 @@
 // place alone, so on no order of threads and on no layout. reference.py has the same in Python.
 #pragma once
 
-#include <cstdint>
+#include "vector.h"
 
 namespace juanji {
 namespace {
@@ -20,9 +20,21 @@ inline Key row_key(int64_t seed, int64_t row) {
   return {uint32_t(x), uint32_t(x >> 32)};
 }
 
+// Bits for as many numbers as a vector of A has.
+template <class A>
+using RandomBits = typename VectorOf<uint32_t, lanes<A>>::type;
+
+template <class A>
+inline RandomBits<A> counted() {
+  RandomBits<A> numbers{};
+  for (int lane = 0; lane < lanes<A>; ++lane) numbers[lane] = uint32_t(lane);
+  return numbers;
+}
+
 // Two rounds of the finalizer of MurmurHash3, a key added before each.
-inline uint32_t mix(uint32_t x, uint32_t first, uint32_t second) {
-  for (uint32_t key : {first, second}) {
+template <class Bits>
+inline Bits mix(Bits x, Bits first, Bits second) {
+  for (Bits key : {first, second}) {
     x += key;
     x = (x ^ (x >> 16)) * 0x85ebca6b;
     x = (x ^ (x >> 13)) * 0xc2b2ae35;
@@ -33,11 +45,14 @@ inline uint32_t mix(uint32_t x, uint32_t first, uint32_t second) {
 
 // In [0, 1), of as many bits as the type has.
 template <class A>
-inline A uniform(uint32_t column, uint32_t first, uint32_t second) {
-  uint32_t x = mix(column, first, second);
-  if constexpr (sizeof(A) == 4) return A(int32_t(x >> 8)) * 0x1p-24f;
-  uint32_t y = mix(column, second, first);
-  return (A(int32_t(x >> 5)) * 0x1p26 + A(int32_t(y >> 6))) * 0x1p-53;
+inline Vector<A> uniform(RandomBits<A> column, RandomBits<A> first, RandomBits<A> second) {
+  using Signed = typename VectorOf<int32_t, lanes<A>>::type;  // converted faster
+  auto number = [](RandomBits<A> bits) {
+    return __builtin_convertvector(std::bit_cast<Signed>(bits), Vector<A>);
+  };
+  RandomBits<A> x = mix(column, first, second);
+  if constexpr (sizeof(A) == 4) return number(x >> 8) * 0x1p-24f;
+  else return (number(x >> 5) * 0x1p26 + number(mix(column, second, first) >> 6)) * 0x1p-53;
 }
 
 }  // namespace

@@ -80,6 +80,15 @@ inline Mask<A> load_lanes(const Lane<A>* from) {
   return numbers;
 }
 
+// Whether a lane is set.
+template <class A>
+inline bool any(const Mask<A>& mask) {
+  int64_t parts[vector_bytes / 8], found = 0;
+  std::memcpy(parts, &mask, sizeof parts);
+  for (int64_t part : parts) found |= part;
+  return found != 0;
+}
+
 // Every operation has a State for a vector of target cells, `begin` and `take` for each source, and
 // `finish`, which writes `count` of them. `at` is the first lane's place along the vectors.
 // `padding` is what stands beside a row, and must change nothing.
@@ -98,7 +107,7 @@ struct Maximum {
   const Lane<A>* first_taps = nullptr;  // first taps in the input, lane by lane, plus
   int64_t first = 0;                      // that of all lanes
 
-  void begin(State& state, int64_t at) const {
+  void begin(State& state, int64_t at, int64_t) const {
     state.best = splat<A>(padding);
     if constexpr (numbered) {
       state.tap = splat_integer<A>(first);
@@ -131,7 +140,7 @@ struct Sum {
   const A* divisors = nullptr;  // divisors lane by lane, times
   A by = 1;                      // that of all lanes
 
-  void begin(State& state, int64_t) const { state.total = Vector<A>{}; }
+  void begin(State& state, int64_t, int64_t) const { state.total = Vector<A>{}; }
   template <int>
   void take(State& state, Vector<A> value, const Taps<A>& taps, int64_t t, int64_t, int64_t) const {
     if constexpr (scaled) value = value / splat(taps.divisor[t]);
@@ -159,7 +168,7 @@ struct Matching {
   T* out = nullptr;
   const Number* numbers = nullptr;
 
-  void begin(State& state, int64_t) const { state.total = Vector<A>{}; }
+  void begin(State& state, int64_t, int64_t) const { state.total = Vector<A>{}; }
   template <int>
   void take(State& state, Vector<A> value, const Taps<A>& taps, int64_t t, int64_t at,
             int64_t count) const {
@@ -176,8 +185,8 @@ struct Matching {
 };
 
 // The source at which the running sum passes a random share of the whole. A zero is never it, nor
-// is padding; where all are zero, the first source is.
-template <class S>
+// is padding; where all are zero, the first source is. `random(at)` gives a vector of the shares.
+template <class S, class Random>
 struct Draw {
   using A = Compute<S>;
   static constexpr A padding = 0;
@@ -186,13 +195,13 @@ struct Draw {
     Vector<A> threshold, below, value;
     Mask<A> tap;
   };
-  S* out = nullptr;
-  uint8_t* taps_out = nullptr;
-  const Lane<A>* first_taps = nullptr;
+  Random random;
+  S* out;
+  uint8_t* taps_out;
   int64_t first = 0;
-  const A* random = nullptr;
+  const Lane<A>* first_taps = nullptr;
 
-  void begin(State& state, int64_t at) const {
+  void begin(State& state, int64_t at, int64_t) const {
     state.threshold = state.below = state.value = Vector<A>{};
     state.tap = splat_integer<A>(first);
     if (first_taps) state.tap += load_lanes<A>(first_taps + at);
@@ -209,7 +218,7 @@ struct Draw {
       state.below += value;
     }
   }
-  void middle(State& state, int64_t at) const { state.threshold *= load(random + at); }
+  void middle(State& state, int64_t at) const { state.threshold *= random(at); }
   void finish(State& state, int64_t at, int64_t count) const {
     store(out + at, state.value, count);
     store_bytes<A>(taps_out + at, state.tap, count);
@@ -237,7 +246,7 @@ inline void reduce_block(const Op& op, const S* source, const Taps<typename Op::
                          int64_t at, int64_t count) {
   constexpr int width = lanes<typename Op::A>;
   typename Op::State state[vectors];
-  for (int v = 0; v < vectors; ++v) op.begin(state[v], at + v * width);
+  for (int v = 0; v < vectors; ++v) op.begin(state[v], at + v * width, count);
   take_all<0, vectors, whole>(op, state, source, taps, at, count);
   if constexpr (Op::passes == 2) {
     for (int v = 0; v < vectors; ++v) op.middle(state[v], at + v * width);

@@ -4,7 +4,7 @@
 #include <atomic>
 #include <memory>
 
-#include "window.h"
+#include "unpool_boxes.h"
 
 namespace juanji {
 namespace {
@@ -106,6 +106,7 @@ void each_group(const View& view, bool innermost, const Work& work) {
 // index is none; nothing is written for it.
 template <class S>
 bool write_indices(const View& source, const View& where, const View& out, bool innermost) {
+  if (write_own<S>(source, where, out, innermost)) return true;
   int64_t cells = out.cells();
   std::atomic<bool> inside = true;
   each_group(out, innermost, [&](int64_t n, int64_t c, int64_t channels) {
@@ -137,51 +138,11 @@ bool write_indices(const View& source, const View& where, const View& out, bool 
   return inside;
 }
 
-// Reads each value from the cell of its index, if every output has the index of a cell in a box of
-// its own: then no index comes twice. The boxes divide the source evenly, as windows do that do not
-// overlap. False if one has not; what was written is void then.
-template <class S>
-bool read_own(const View& source, const View& where, const View& out, int64_t n, int64_t c,
-              int64_t channels) {
-  Triple box;
-  for (int a = 0; a < 3; ++a) {
-    box[a] = out.size[a] > 0 ? source.size[a] / out.size[a] : 0;
-    if (box[a] < 1) return false;
-  }
-  if (box[0] * box[1] > 8) return false;
-  const int64_t row = source.size[2], plane = source.size[1] * row;
-  std::array<int64_t, 8> starts;  // of a box's rows
-  starts.fill(0);
-  for (int64_t i = 0; i < box[0] * box[1]; ++i)
-    starts[i] = i / box[1] * plane + i % box[1] * row;
-  const int64_t rows = box[0] * box[1], wide = box[2];
-  const int64_t cell_step = source.stride[2], index_step = where.stride[2];
-  const int64_t put_step = out.stride[2];
-  for (int64_t d = 0; d < out.size[0]; ++d)
-    for (int64_t h = 0; h < out.size[1]; ++h) {
-      const int64_t* at = where.at<int64_t>(n, c) + d * where.stride[0] + h * where.stride[1];
-      S* put = out.at<S>(n, c) + d * out.stride[0] + h * out.stride[1];
-      const S* from = source.at<S>(n, c);
-      const int64_t first = d * box[0] * plane + h * box[1] * row;
-      for (int64_t w = 0; w < out.size[2]; ++w)
-        for (int64_t k = 0; k < channels; ++k) {
-          const int64_t cell = at[w * index_step + k * where.channel_stride];
-          const uint64_t distance = uint64_t(cell) - uint64_t(first + w * wide);
-          bool own = distance < uint64_t(wide);
-          for (int64_t i = 1; i < rows; ++i)
-            own |= distance - uint64_t(starts[i]) < uint64_t(wide);
-          if (!own) return false;
-          put[w * put_step + k * out.channel_stride] =
-              from[cell * cell_step + k * source.channel_stride];
-        }
-    }
-  return true;
-}
-
 // The adjoint: each value is read from the cell of its index if it was the last for it, else it is
 // zero. Who was the last is written down first, for as many cells at a time as a cache holds.
 template <class S>
 bool read_indices(const View& source, const View& where, const View& out, bool innermost) {
+  if (read_own<S>(source, where, out, innermost)) return true;
   int64_t cells = source.cells();
   std::atomic<bool> inside = true;
   const Triple &size = source.size, &stride = source.stride;
@@ -194,7 +155,6 @@ bool read_indices(const View& source, const View& where, const View& out, bool i
            row / source.size[1] * source.stride[0];
   };
   each_group(out, innermost, [&](int64_t n, int64_t c, int64_t channels) {
-    if (dense && read_own<S>(source, where, out, n, c, channels)) return;
     const int64_t round = (int64_t(1) << 16) / channels;
     std::unique_ptr<int64_t[]> buffer(new int64_t[size_t(std::min(cells, round) * channels)]);
     int64_t* const last = buffer.get();

@@ -20,6 +20,8 @@ inline int64_t ceil_divide(int64_t a, int64_t b) { return -floor_divide(-a, b); 
 struct Source {
   int64_t at;   // position on the source's axis
   int64_t tap;  // k
+
+  bool operator==(const Source&) const = default;
 };
 
 struct Axis {
@@ -64,6 +66,19 @@ struct Axis {
     int64_t first = std::max(ceil_divide(at + low - kernel + 1, stride), int64_t(0));
     int64_t last = std::min(floor_divide(at + low, stride), coarse - 1);
     return {first, at - start(first), std::max(last - first + 1, int64_t(0))};
+  }
+
+  // The same as an arithmetic progression; from the coarse grid, without a dilation.
+  struct Progression {
+    int64_t at, tap, count, at_step, tap_step;
+  };
+  Progression progression(bool adjoint, int64_t at) const {
+    if (adjoint) {
+      Range found = range(true, at);
+      return {found.first, found.tap, found.count, 1, -stride};
+    }
+    auto [first, last] = taps(at, 0, fine);
+    return {start(at) + first * dilation, first, last - first, dilation, 1};
   }
 
   // Window o and its neighbours share the fine cells among them; these are its own.

@@ -74,8 +74,8 @@ const Compute<S>* computed(const S* from, int64_t step, int64_t channels, Comput
 // Tiles jump from row to row, which the processor does not foresee: fetches the rows of the positions
 // that the next block reads. Inlined, because a call that only prefetches is dropped by GCC.
 template <class S>
-[[gnu::always_inline]] inline void prefetch_rows(const S* data, const Cells& cells, int64_t first, int64_t count,
-                   int64_t channels) {
+[[gnu::always_inline]] inline void prefetch_rows(const S* data, const Cells& cells, int64_t first,
+                                                 int64_t count, int64_t channels) {
   for (int64_t p = first; p < std::min(first + count, cells.count); ++p)
     for (int64_t c = 0; c < channels; c += 64 / int64_t(sizeof(S)))
       __builtin_prefetch(data + cells[p] + c);

@@ -1,8 +1,8 @@
 // The shuffle of one row of channels: a table of (groups, per_group) elements, transposed.
 //
 // Elements are only moved: T is an integer of their size, read and written by memcpy because it may
-// stand for a float. Vectors of 16 bytes need no moves between the halves of wider ones, and outrun
-// the caches as they are.
+// stand for a float. Vectors of 16 bytes need no moves between the halves of wider ones; those of 64
+// bytes take half as long where one instruction makes any of two, for 2, 4 or 8 streams.
 #pragma once
 
 #include <algorithm>
@@ -79,8 +79,8 @@ void any_row(const T* from, T* to, int64_t groups, int64_t per_group) {
 }
 
 // a0 b0 a1 b1 ... of the lower or the upper halves.
-template <class T, bool upper, size_t... lane>
-inline RowVector<T> zip(RowVector<T> a, RowVector<T> b, std::index_sequence<lane...>) {
+template <bool upper, class V, size_t... lane>
+inline V zip(V a, V b, std::index_sequence<lane...>) {
   constexpr int count = sizeof...(lane);
   return __builtin_shufflevector(
       a, b, (int(lane) / 2 + (upper ? count / 2 : 0) + (lane % 2 ? count : 0))...);
@@ -99,8 +99,8 @@ inline void transpose_square(const T* from, int64_t from_step, T* to, int64_t to
   for (int round = 1; round < count; round *= 2) {
 #pragma GCC unroll 8
     for (int row = 0; row < count / 2; ++row) {
-      zipped[2 * row] = zip<T, false>(rows[row], rows[row + count / 2], all);
-      zipped[2 * row + 1] = zip<T, true>(rows[row], rows[row + count / 2], all);
+      zipped[2 * row] = zip<false>(rows[row], rows[row + count / 2], all);
+      zipped[2 * row + 1] = zip<true>(rows[row], rows[row + count / 2], all);
     }
 #pragma GCC unroll 16
     for (int row = 0; row < count; ++row) rows[row] = zipped[row];
@@ -120,6 +120,70 @@ void square_row(const T* from, T* to, int64_t groups, int64_t per_group) {
       transpose_square(from + first * per_group + channel, per_group,
                        to + channel * groups + first, groups);
     }
+  }
+}
+
+// Zips and its inverse with vectors of 64 bytes.
+template <class T>
+inline constexpr int wide_lanes = vector_bytes == 64 ? 64 / int(sizeof(T)) : 0;
+template <class T>
+using WideVector = typename VectorOf<T, 64 / sizeof(T)>::type;
+
+template <int odd, class V, size_t... lane>
+inline V unzip(V a, V b, std::index_sequence<lane...>) {
+  return __builtin_shufflevector(a, b, (2 * int(lane) + odd)...);
+}
+
+// `groups` streams dealt into one, or one dealt out to `per_group` streams.
+template <class T, int groups>
+void wide_merge_row(const T* from, T* to, int64_t, int64_t per_group) {
+  constexpr int64_t count = wide_lanes<T>;
+  constexpr auto all = std::make_index_sequence<size_t(count)>{};
+  for (int64_t i = 0; i < per_group; i += count) {
+    int64_t channel = std::min(i, per_group - count);
+    WideVector<T> rows[groups], zipped[groups];
+#pragma GCC unroll 8
+    for (int g = 0; g < groups; ++g)
+      std::memcpy(&rows[g], from + g * per_group + channel, sizeof rows[g]);
+#pragma GCC unroll 4
+    for (int round = 1; round < groups; round *= 2) {
+#pragma GCC unroll 8
+      for (int g = 0; g < groups / 2; ++g) {
+        zipped[2 * g] = zip<false>(rows[g], rows[g + groups / 2], all);
+        zipped[2 * g + 1] = zip<true>(rows[g], rows[g + groups / 2], all);
+      }
+#pragma GCC unroll 8
+      for (int g = 0; g < groups; ++g) rows[g] = zipped[g];
+    }
+#pragma GCC unroll 8
+    for (int g = 0; g < groups; ++g)
+      std::memcpy(to + channel * groups + g * count, &rows[g], sizeof rows[g]);
+  }
+}
+
+template <class T, int per_group>
+void wide_split_row(const T* from, T* to, int64_t groups, int64_t) {
+  constexpr int64_t count = wide_lanes<T>;
+  constexpr auto all = std::make_index_sequence<size_t(count)>{};
+  for (int64_t g = 0; g < groups; g += count) {
+    int64_t first = std::min(g, groups - count);
+    WideVector<T> rows[per_group], dealt[per_group];
+#pragma GCC unroll 8
+    for (int i = 0; i < per_group; ++i)
+      std::memcpy(&rows[i], from + first * per_group + i * count, sizeof rows[i]);
+#pragma GCC unroll 4
+    for (int round = 1; round < per_group; round *= 2) {
+#pragma GCC unroll 8
+      for (int i = 0; i < per_group / 2; ++i) {
+        dealt[i] = unzip<0>(rows[2 * i], rows[2 * i + 1], all);
+        dealt[i + per_group / 2] = unzip<1>(rows[2 * i], rows[2 * i + 1], all);
+      }
+#pragma GCC unroll 8
+      for (int i = 0; i < per_group; ++i) rows[i] = dealt[i];
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < per_group; ++i)
+      std::memcpy(to + i * groups + first, &rows[i], sizeof rows[i]);
   }
 }
 
@@ -196,10 +260,24 @@ Row<T> few_streams(int64_t groups, int64_t per_group) {
   }
 }
 
+template <class T, int streams = 2>
+Row<T> wide_row(int64_t groups, int64_t per_group) {
+  if constexpr (wide_lanes<T> > 0 && streams <= 8) {
+    if (groups == streams && per_group >= wide_lanes<T>) return wide_merge_row<T, streams>;
+    if (per_group == streams && groups >= wide_lanes<T>) return wide_split_row<T, streams>;
+    return wide_row<T, 2 * streams>(groups, per_group);
+  } else {
+    return nullptr;
+  }
+}
+
 // How to shuffle rows of groups * per_group channels.
 template <class T>
 Row<T> row_shuffle(int64_t groups, int64_t per_group) {
   if (groups == 1 || per_group == 1) return copy_row<T>;
+  if constexpr (row_lanes<T> > 1 && sizeof(T) > 1) {
+    if (Row<T> wide = wide_row<T>(groups, per_group)) return wide;
+  }
   if constexpr (row_lanes<T> > 1) {
     if (std::min(groups, per_group) >= row_lanes<T>) return square_row<T>;
     return few_streams<T>(groups, per_group);

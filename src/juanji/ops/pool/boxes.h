@@ -1,0 +1,245 @@
+// Windows side by side: every coarse cell has a box of fine cells for its own. Fine cells are read
+// and written where they are, without a buffer.
+//
+// Vectors lie along the channels, or along the last axis where boxes are two cells wide there: then
+// two vectors of a fine row hold the first and the second cells of one vector of boxes.
+#pragma once
+
+#include "job.h"
+#include "rows.h"
+#include "walk.h"
+
+namespace juanji {
+namespace {
+
+struct Boxes {
+  Triple coarse, fine, box;
+
+  int64_t rows() const { return box[0] * box[1]; }
+  int64_t taps() const { return rows() * box[2]; }
+  // From the first cell of a box to the first cell of its row i.
+  int64_t row_offset(const View& view, int64_t i) const {
+    return i / box[1] * view.stride[0] + i % box[1] * view.stride[1];
+  }
+  // The same for the box of coarse cell (d, h, w), from the plane's first cell.
+  int64_t offset(const View& view, int64_t d, int64_t h, int64_t w = 0) const {
+    return d * box[0] * view.stride[0] + h * box[1] * view.stride[1] + w * box[2] * view.stride[2];
+  }
+};
+
+// Whether windows are boxes that lie side by side from the first fine cell on.
+inline std::optional<Boxes> boxes_of(const Windows& windows) {
+  Boxes boxes{windows.size(false), windows.size(true), {}};
+  for (int a = 0; a < 3; ++a) {
+    const Axis& axis = windows.axis[a];
+    if (axis.kernel != axis.stride || axis.low != 0 || (axis.kernel > 1 && axis.dilation != 1) ||
+        axis.coarse * axis.stride > axis.fine)
+      return {};
+    boxes.box[a] = axis.kernel;
+  }
+  return boxes;
+}
+
+// Whether vectors may lie along the last axis.
+inline bool in_pairs(const Boxes& boxes, std::initializer_list<const View*> views) {
+  for (const View* view : views)
+    if (view->stride[2] != 1) return false;
+  return boxes.box[2] == 2;
+}
+
+inline bool along_channels(std::initializer_list<const View*> views) {
+  for (const View* view : views)
+    if (view->channel_stride != 1) return false;
+  return true;
+}
+
+// ------------------------------------------------------------------------------- fine cells written
+
+// `make()` gives every thread its own `op`: `op.go_to(n, c, d, h)` is told of a coarse row,
+// and false gives up; `op.begin(w, c, count)` of a vector of it, of which `op.cell(i, j)` gives what
+// goes to the cells at (i, j) in their boxes, i counting the rows of a box. The target is dense, and
+// zero where no box is.
+template <class S, class Make>
+void write_boxes(const Boxes& boxes, const View& target, bool innermost, const Make& make) {
+  using A = Compute<S>;
+  constexpr int width = lanes<A>;
+  constexpr auto all = std::make_index_sequence<width>{};
+  if (target.elements() == 0) return;
+  const Triple coarse = boxes.coarse, fine = boxes.fine, box = boxes.box;
+  const int64_t rows = boxes.rows(), channels = innermost ? target.channels : 1;
+  const int64_t covered = coarse[2] * box[2] * channels, whole = fine[2] * channels;
+  std::vector<int64_t> offset(rows);
+  for (int64_t i = 0; i < rows; ++i) offset[i] = boxes.row_offset(target, i);
+
+  auto zero_rows = [target, whole](S* plane, int64_t d, int64_t h0, int64_t h1) {
+    for (int64_t h = h0; h < h1; ++h) {
+      S* row = plane + d * target.stride[0] + h * target.stride[1];
+      std::fill(row, row + whole, S{});
+    }
+  };
+  each_row(target.batch, target.channels / channels, coarse, (rows + 1) * whole, [&] {
+    // all copied: threads share no line of memory that one of them may write beside
+    return [=, op = make()](int64_t n, int64_t c, int64_t d, int64_t h) mutable {
+      S* plane = target.at<S>(n, c);
+      S* to = plane + boxes.offset(target, d, h);
+      if (!op.go_to(n, c, d, h)) return;
+      if (innermost)
+        for (int64_t w = 0; w < coarse[2]; ++w, to += box[2] * channels)
+          each_vector<width>(channels, [&](int64_t k, int64_t count) {
+            op.begin(w, k, count);
+            for (int64_t i = 0; i < rows; ++i)
+              for (int64_t j = 0; j < box[2]; ++j)
+                store(to + offset[i] + j * channels + k, op.cell(i, j), count);
+          });
+      else
+        each_vector<width>(coarse[2], [&](int64_t w, int64_t count) {
+          op.begin(w, 0, count);
+          for (int64_t i = 0; i < rows; ++i) {
+            S* pair = to + offset[i] + 2 * w;
+            auto first = op.cell(i, 0), second = op.cell(i, 1);
+            if (count == width) interleave(pair, first, second, all);
+            else
+              for (int64_t lane = 0; lane < count; ++lane, pair += 2)
+                pair[0] = narrow<S>(first[lane]), pair[1] = narrow<S>(second[lane]);
+          }
+        });
+      if (covered < whole)
+        for (int64_t i = 0; i < rows; ++i) {
+          S* row = plane + boxes.offset(target, d, h) + offset[i];
+          std::fill(row + covered, row + whole, S{});
+        }
+      if (h == coarse[1] - 1 && coarse[1] * box[1] < fine[1])
+        for (int64_t z = d * box[0]; z < (d + 1) * box[0]; ++z)
+          zero_rows(plane, z, coarse[1] * box[1], fine[1]);
+      if (h == coarse[1] - 1 && d == coarse[0] - 1)
+        for (int64_t z = coarse[0] * box[0]; z < fine[0]; ++z) zero_rows(plane, z, 0, fine[1]);
+    };
+  });
+}
+
+// A value for all cells of its box.
+template <class S>
+struct Spread {
+  using A = Compute<S>;
+  View source;
+  A by;  // divisor
+  const S* row = nullptr;
+  Vector<A> value{};
+
+  bool go_to(int64_t n, int64_t c, int64_t d, int64_t h) {
+    row = row_of<S>(source, n, c, d, h);
+    return true;
+  }
+  void begin(int64_t w, int64_t c, int64_t count) {
+    value = load(row + w * source.stride[2] + c, count) / splat(by);
+  }
+  Vector<A> cell(int64_t, int64_t) const { return value; }
+};
+
+// A value for the cell of its recorded tap.
+template <class S>
+struct AtTap {
+  using A = Compute<S>;
+  View source, taps;
+  int64_t wide;  // of a box
+  const S* row = nullptr;
+  const uint8_t* tap_row = nullptr;
+  Vector<A> value{};
+  Mask<A> tap{};
+
+  bool go_to(int64_t n, int64_t c, int64_t d, int64_t h) {
+    row = row_of<S>(source, n, c, d, h);
+    tap_row = row_of<uint8_t>(taps, n, c, d, h);
+    return true;
+  }
+  void begin(int64_t w, int64_t c, int64_t count) {
+    value = load(row + w * source.stride[2] + c, count);
+    tap = load_bytes<A>(tap_row + w * taps.stride[2] + c, count);
+  }
+  Vector<A> cell(int64_t i, int64_t j) const {
+    return keep<A>(tap == splat_integer<A>(i * wide + j), value);
+  }
+};
+
+// -------------------------------------------------------------------------------- fine cells read
+
+// The coarse cells of a row out of pairs of cells in the given fine rows, by an operation of
+// reduce.h. The taps are counted in C order.
+template <class S, class Op>
+void reduce_pairs(const Op& op, const S* source, const std::vector<int64_t>& rows,
+                  const Taps<typename Op::A>& taps, int64_t pairs) {
+  using A = Compute<S>;
+  constexpr int width = lanes<A>;
+  constexpr auto all = std::make_index_sequence<width>{};
+  const int64_t many = int64_t(rows.size());
+  const int64_t* offset = rows.data();
+  each_vector<width>(pairs, [&](int64_t w, int64_t count) {
+    typename Op::State state;
+    auto take = [&]<int pass>() {
+      for (int64_t i = 0; i < many; ++i) {
+        const S* from = source + offset[i] + 2 * w;
+        Vector<A> low, high;
+        if (count == width) low = load(from), high = load(from + width);
+        else if (2 * count <= width) low = load(from, 2 * count), high = Vector<A>{};
+        else low = load(from), high = load(from + width, 2 * count - width);
+        op.template take<pass>(state, every_second<0>(low, high, all), taps, 2 * i, w, count);
+        op.template take<pass>(state, every_second<1>(low, high, all), taps, 2 * i + 1, w, count);
+      }
+    };
+    op.begin(state, w, count);
+    take.template operator()<0>();
+    if constexpr (Op::passes == 2) {
+      op.middle(state, w);
+      take.template operator()<1>();
+    }
+    op.finish(state, w, count);
+  });
+}
+
+// `make()` gives every thread its own `each(n, c, d, h)`, which makes the operation for a coarse row.
+// `numbers`: what the operation knows the cells of a box by.
+template <class S, class Make>
+void read_pairs(const Boxes& boxes, const View& source, const std::vector<int32_t>& numbers,
+                const Make& make) {
+  using A = Compute<S>;
+  std::vector<int64_t> rows(boxes.rows());
+  for (int64_t i = 0; i < boxes.rows(); ++i) rows[i] = boxes.row_offset(source, i);
+  Taps<A> taps;
+  taps.clear(boxes.taps());
+  for (int32_t number : numbers) taps.add(0, 0, number, 1);
+  each_row(source.batch, source.channels, boxes.coarse, boxes.taps() * boxes.coarse[2], [&] {
+    return [=, operation = make()](int64_t n, int64_t c, int64_t d, int64_t h) mutable {
+      reduce_pairs<S>(operation(n, c, d, h), source.at<S>(n, c) + boxes.offset(source, d, h), rows,
+                      taps, boxes.coarse[2]);
+    };
+  });
+}
+
+// The same with vectors along the channels: `each(n, d, h, reduce)` is to call `reduce(op, w)` for
+// the coarse cells of a row.
+template <class S, class Make>
+void read_boxes(const Boxes& boxes, const View& source, const std::vector<int32_t>& numbers,
+                const Make& make) {
+  Taps<Compute<S>> taps;
+  taps.clear(boxes.taps());
+  for (int64_t tap = 0; tap < boxes.taps(); ++tap)
+    taps.add(boxes.row_offset(source, tap / boxes.box[2]) + tap % boxes.box[2] * source.stride[2],
+             0, numbers[tap], 1);
+  each_row(source.batch, 1, boxes.coarse, boxes.taps() * boxes.coarse[2] * source.channels, [&] {
+    return [=, each = make()](int64_t n, int64_t, int64_t d, int64_t h) mutable {
+      const S* row = source.at<S>(n, 0) + boxes.offset(source, d, h);
+      each(n, d, h, [&](const auto& op, int64_t w) {
+        reduce<false>(op, row + w * boxes.box[2] * source.stride[2], taps, source.channels);
+      });
+    };
+  });
+}
+
+inline std::vector<int32_t> in_order(const Boxes& boxes) {
+  std::vector<int32_t> numbers(size_t(boxes.taps()));
+  for (size_t tap = 0; tap < numbers.size(); ++tap) numbers[tap] = int32_t(tap);
+  return numbers;
+}
+
+}  // namespace
+}  // namespace juanji

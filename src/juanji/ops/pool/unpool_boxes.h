@@ -1,0 +1,213 @@
+// Max unpooling and its gradient where every index lies in a box of its own, as those of windows
+// that do not overlap do: then no index comes twice, and fine cells are read and written in order.
+//
+// The boxes are those that divide the fine grid evenly. An index outside of its box only shows
+// that there are none: the general way in unpool.h decides then.
+#pragma once
+
+#include <atomic>
+
+#include "boxes.h"
+
+namespace juanji {
+namespace {
+
+struct IndexBoxes : Boxes {
+  std::vector<int32_t> numbers;  // flat distances of a box's cells from its first, in C order
+
+  // The flat index of the first cell of the box of coarse cell (d, h, w).
+  int64_t first(int64_t d, int64_t h, int64_t w) const {
+    return (d * box[0] * fine[1] + h * box[1]) * fine[2] + w * box[2];
+  }
+};
+
+inline std::optional<IndexBoxes> index_boxes(const Triple& coarse, const Triple& fine) {
+  constexpr int64_t most = 64;  // cells of a box, which are compared one by one
+  IndexBoxes boxes{{coarse, fine, {}}, {}};
+  for (int a = 0; a < 3; ++a) {
+    boxes.box[a] = coarse[a] > 0 ? fine[a] / coarse[a] : 0;
+    if (boxes.box[a] < 1 || boxes.box[a] > most || fine[a] >= limit) return {};
+  }
+  double reach = double(boxes.box[0]) * double(fine[1]) * double(fine[2]);
+  if (boxes.taps() > most || reach >= double(limit)) return {};
+  for (int64_t i = 0; i < boxes.rows(); ++i)
+    for (int64_t j = 0; j < boxes.box[2]; ++j)
+      boxes.numbers.push_back(
+          int32_t((i / boxes.box[1] * fine[1] + i % boxes.box[1]) * fine[2] + j));
+  return boxes;
+}
+
+// `count` flat indices less `base`, as lanes; `far` is set where one does not fit.
+template <class A>
+inline Mask<A> load_near(const int64_t* from, int64_t base, int64_t count, Mask<A>& far) {
+  using Wide = typename VectorOf<int64_t, vector_bytes / 8>::type;
+  constexpr int width = lanes<A>;
+  int64_t buffer[width];
+  if (count < width) {
+    for (int64_t lane = 0; lane < width; ++lane) buffer[lane] = lane < count ? from[lane] : base;
+    from = buffer;
+  }
+  Wide low;
+  std::memcpy(&low, from, sizeof low);
+  low -= base;
+  if constexpr (sizeof(A) == sizeof(int64_t)) {
+    return low;
+  } else {
+    Wide high;
+    std::memcpy(&high, from + width / 2, sizeof high);
+    high -= base;
+    constexpr auto all = std::make_index_sequence<width>{};
+    auto first = std::bit_cast<Mask<A>>(low), second = std::bit_cast<Mask<A>>(high);
+    if constexpr (std::endian::native == std::endian::little) {
+      far |= every_second<1>(first, second, all);
+      return every_second<0>(first, second, all);
+    } else {
+      far |= every_second<0>(first, second, all);
+      return every_second<1>(first, second, all);
+    }
+  }
+}
+
+// A vector of indices, counted from the first cells of their boxes.
+template <class A>
+struct Indices {
+  Mask<A> number{};            // as in `numbers`, if it lies in its box
+  Mask<A> found = ~Mask<A>{};  // whether it was one of those
+  Mask<A> strange{};           // of all vectors so far: whether one was in no box
+
+  // `step`: from the box of one lane to that of the next.
+  void load(const int64_t* from, int64_t base, int64_t step, int64_t count) {
+    number = load_near<A>(from, base, count, strange) - iota<A>() * splat_integer<A>(step);
+    found = first_lanes<A>(count) == Mask<A>{};  // lanes that do not count
+  }
+  Mask<A> at(int32_t wanted) {
+    Mask<A> here = number == splat_integer<A>(wanted);
+    found |= here;
+    return here;
+  }
+  void leave() { strange |= ~found; }
+};
+
+// A value for the cell of its index.
+template <class S>
+struct AtIndex {
+  using A = Compute<S>;
+  IndexBoxes boxes;
+  View source, where;
+  bool innermost;
+  std::atomic<bool>& own;
+  const S* row = nullptr;
+  const int64_t* index_row = nullptr;
+  int64_t base = 0;
+  Vector<A> value{};
+  Indices<A> indices{};
+
+  AtIndex(const IndexBoxes& boxes, const View& source, const View& where, bool innermost,
+          std::atomic<bool>& own)
+      : boxes(boxes), source(source), where(where), innermost(innermost), own(own) {}
+  ~AtIndex() { report(); }
+
+  bool report() {
+    indices.leave();
+    if (any<A>(indices.strange)) own = false;
+    return own;
+  }
+  bool go_to(int64_t n, int64_t c, int64_t d, int64_t h) {
+    row = row_of<S>(source, n, c, d, h);
+    index_row = row_of<int64_t>(where, n, c, d, h);
+    base = boxes.first(d, h, 0);
+    return report();
+  }
+  void begin(int64_t w, int64_t c, int64_t count) {
+    indices.leave();
+    value = load(row + w * source.stride[2] + c, count);
+    indices.load(index_row + w * where.stride[2] + c, base + w * boxes.box[2],
+                 innermost ? 0 : boxes.box[2], count);
+  }
+  Vector<A> cell(int64_t i, int64_t j) {
+    return keep<A>(indices.at(boxes.numbers[i * boxes.box[2] + j]), value);
+  }
+};
+
+// Returns false if not every index lies in its box; what was written is void then.
+template <class S>
+bool write_own(const View& source, const View& where, const View& out, bool innermost) {
+  std::optional<IndexBoxes> boxes = index_boxes(source.size, out.size);
+  if (!boxes || (innermost ? !along_channels({&source, &where})
+                           : !in_pairs(*boxes, {&source, &where}))) return false;
+  std::atomic<bool> own = true;
+  write_boxes<S>(*boxes, out, innermost,
+                 [&] { return AtIndex<S>(*boxes, source, where, innermost, own); });
+  return own;
+}
+
+// Of the cells of a box, the one that the index names: an operation as in reduce.h.
+template <class S>
+struct ByIndex {
+  using A = Compute<S>;
+  static constexpr int unroll = 1, passes = 1;
+  struct State {
+    Vector<A> value;
+  };
+  S* out;
+  const int64_t* index;
+  int64_t base, step;
+  Indices<A>* indices;
+
+  void begin(State& state, int64_t at, int64_t count) const {
+    state.value = Vector<A>{};
+    indices->load(index + at, base + at * step, step, count);
+  }
+  template <int>
+  void take(State& state, Vector<A> value, const Taps<A>& taps, int64_t t, int64_t, int64_t) const {
+    state.value = indices->at(taps.number[t]) ? value : state.value;
+  }
+  void middle(State&, int64_t) const {}
+  void finish(State& state, int64_t at, int64_t count) const {
+    store(out + at, state.value, count);
+    indices->leave();
+  }
+};
+
+// The same for the gradient.
+template <class S>
+bool read_own(const View& source, const View& where, const View& out, bool innermost) {
+  using A = Compute<S>;
+  std::optional<IndexBoxes> boxes = index_boxes(out.size, source.size);
+  if (!boxes || (innermost ? !along_channels({&source, &where})
+                           : !in_pairs(*boxes, {&source, &where}))) return false;
+  std::atomic<bool> own = true;
+  auto operation = [&](int64_t n, int64_t c, int64_t d, int64_t h, Indices<A>& indices) {
+    if (any<A>(indices.strange)) own = false;
+    return ByIndex<S>{row_of<S>(out, n, c, d, h),
+                      row_of<int64_t>(where, n, c, d, h),
+                      boxes->first(d, h, 0), innermost ? 0 : boxes->box[2], &indices};
+  };
+  struct Thread {
+    std::atomic<bool>& own;
+    Indices<A> indices{};
+    ~Thread() {
+      if (any<A>(indices.strange)) own = false;
+    }
+  };
+  if (innermost)
+    read_boxes<S>(*boxes, source, boxes->numbers, [&] {
+      return [&, thread = Thread{own}](int64_t n, int64_t d, int64_t h, const auto& each) mutable {
+        ByIndex<S> op = operation(n, 0, d, h, thread.indices);
+        for (int64_t w = 0; own && w < out.size[2]; ++w) {
+          each(op, w);
+          op.out += out.stride[2], op.index += where.stride[2], op.base += boxes->box[2];
+        }
+      };
+    });
+  else
+    read_pairs<S>(*boxes, source, boxes->numbers, [&] {
+      return [&, thread = Thread{own}](int64_t n, int64_t c, int64_t d, int64_t h) mutable {
+        return operation(n, c, d, h, thread.indices);
+      };
+    });
+  return own;
+}
+
+}  // namespace
+}  // namespace juanji
