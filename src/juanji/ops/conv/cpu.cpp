@@ -12,7 +12,8 @@ struct Problem {
   View x, weight, out;
   int64_t groups, inputs, outputs;  // channels per group that are read and written
   Axes axes;
-  bool backward, planes;
+  bool backward;
+  bool planes = false, direct = false;  // the arrangement, which `arrange` chooses
 
   int64_t out_channels() const { return groups * outputs; }
 
@@ -34,11 +35,14 @@ struct Problem {
   }
 
   // Whether all channels of a cell are computed together, from where they lie: a walk through
-  // memory in its order, if the weights of all stay in the first-level cache. Cells far apart would
-  // drive each other out of it; hence panels for the others.
-  template <class A>
-  bool whole_cells() const {
-    return !planes && weight_bytes<A>() * out_channels() <= 10 << 10;
+  // memory in its order. The cells must hold what is computed in, whole vectors of it; the weights
+  // of all channels, which every few positions read, must stay in the second-level cache.
+  template <class S>
+  bool reads_in_place() const {
+    if (planes || !std::is_same_v<S, Compute<S>>) return false;
+    if (x.channels % lanes<S> || out_channels() % lanes<S>) return false;
+    if (x.size[2] == 1 || x.stride[2] == 0) return false;  // borders are found by their addresses
+    return weight_bytes<S>() * out_channels() <= 128 << 10;
   }
 
   // Output channels that are computed together: whole groups and vectors; a cache line, or more
@@ -46,7 +50,7 @@ struct Problem {
   template <class A>
   int64_t unit_channels() const {
     const int64_t step = std::lcm<int64_t>(outputs, 64 / sizeof(A));
-    if (whole_cells<A>()) return (out_channels() + step - 1) / step * step;
+    if (direct) return (out_channels() + step - 1) / step * step;
     return std::max<int64_t>((4 << 10) / weight_bytes<A>() / step, 1) * step;
   }
 
@@ -57,33 +61,38 @@ struct Problem {
   }
 };
 
-// The tiles of a part, once for every element of the batch. Offsets of the panel are in bytes.
+// The tiles of a part, once for every element of the batch. Offsets are in bytes.
 struct Work {
   Part part;
   int64_t index;  // among the works of the problem
-  bool direct;    // the panel is the input itself
+  bool direct;    // cells are read where they are, not from a panel
   Tiling cut;
   Tile tile;
   Panel panel;
   int axis;        // along which positions are stacked,
   int64_t stride;  // this many apart
-  int64_t step;    // bytes between the cells of neighbours in a stack
+  int64_t step;    // between the cells of neighbours in a stack
   std::vector<Runs> runs;  // of each residue of the outputs; mostly there is one
+  std::array<std::vector<int64_t>, 2> row_offsets;  // in place, where runs are of the width's taps
 
   template <class A>
-  Work(const Problem& problem, const Part& part, int64_t index, bool direct, A)
+  Work(const Problem& problem, const Part& part, int64_t index, A)
       : part(part),
         index(index),
-        direct(direct),
-        cut(tiling(part, problem.planes, lanes<A>,
-                   (direct ? 2 : 1) * panel_bytes /
+        direct(problem.direct),
+        cut(tiling(part, direct ? 1 : 0, problem.planes, lanes<A>,
+                   (direct ? 4 : 1) * panel_bytes /
                        (problem.panel_channels<A>() * int64_t(sizeof(A))))),
         tile(tile_of(part, cut.length, problem.planes, lanes<A>)),
-        panel(direct ? Panel(tile, problem.x)
-                     : Panel(tile, problem.panel_channels<A>(), problem.planes)),
-        axis(stack_axis(lanes<A>)),
+        panel(tile, problem.panel_channels<A>(), problem.planes),
+        axis(direct ? 2 : stack_axis(lanes<A>)),
         stride(stack_stride(problem, lanes<A>)),
-        step(in_step(axis) * stride * sizeof(A)) {
+        step((direct ? part[2].advance * problem.x.stride[2] : in_step(axis)) * stride *
+             int64_t(sizeof(A))) {
+    if (direct) {
+      find_rows(problem.x, sizeof(A));
+      return;
+    }
     const std::vector<int64_t> offsets = panel.tap_offsets(part, tile, sizeof(A));
     std::vector<std::vector<int64_t>> taps(part[2].residues);
     const std::vector<Tap>& width = part[2].taps;
@@ -92,8 +101,42 @@ struct Work {
     for (const std::vector<int64_t>& chosen : taps) runs.emplace_back(offsets, chosen, step);
   }
 
+  void find_rows(const View& x, int64_t bytes) {
+    std::array<std::vector<int64_t>, 3> offsets;
+    for (int axis = 0; axis < 3; ++axis)
+      for (const Tap& tap : part[axis].taps)
+        offsets[axis].push_back(tap.offset * x.stride[axis] * bytes);
+    row_offsets = {offsets[0], offsets[1]};
+    std::vector<int64_t> all(offsets[2].size());
+    std::iota(all.begin(), all.end(), 0);
+    runs.emplace_back(offsets[2], all, step);
+  }
+
+  // The rows of taps that a stack meets.
+  template <class Stack>
+  Rows rows(const Stack& stack) const {
+    if (!direct) return one_row;
+    return {row_offsets[0].data(), row_offsets[1].data(), int64_t(row_offsets[0].size()),
+            int64_t(row_offsets[1].size()), stack.outers, stack.inners,
+            stack.border};
+  }
+
+  // Where the weight of a tap lies among those of an input, and where its sum does.
+  int64_t rank(int64_t tap) const {
+    const int64_t along = int64_t(runs[0].rank.size());
+    return tap / along * along + runs[0].rank[tap % along];
+  }
+  int64_t place(int64_t tap) const {
+    if (!direct) return runs[0].rank[tap];
+    const int64_t along = runs[0].taps(), row = tap / along, inner = int64_t(row_offsets[1].size());
+    return row / inner * inner * along +
+           runs[0].place(runs[0].rank[tap % along], row % inner, inner);
+  }
+
   // Weights that an input has for an output, of all residues.
-  int64_t taps() const { return int64_t(runs[0].rank.size()); }
+  int64_t taps() const {
+    return int64_t(part[0].taps.size() * part[1].taps.size() * part[2].taps.size());
+  }
 
   // The longer one of the last two; of planes, the width counts in vectors.
   int stack_axis(int64_t lane_count) const {
@@ -130,38 +173,20 @@ struct Work {
   }
 };
 
-// Whether cells can be read where they are: they hold what is computed in, whole vectors of it.
-template <class S>
-bool in_place(const Problem& problem) {
-  return problem.whole_cells<Compute<S>>() && std::is_same_v<S, Compute<S>> &&
-         problem.x.channels % lanes<S> == 0 && problem.out_channels() % lanes<S> == 0;
-}
-
 template <class S>
 std::vector<Work> works(const Problem& problem) {
   std::vector<Work> made;
-  for (const Part& whole : parts(problem.axes, problem.backward, problem.planes)) {
-    std::vector<Part> cut;
-    if (in_place<S>(problem)) cut = without_border(whole, problem.x.size);
-    const bool direct = !cut.empty();
-    if (!direct) cut = {whole};
-    for (const Part& part : cut)
-      made.emplace_back(problem, part, int64_t(made.size()), direct, Compute<S>{});
-  }
+  for (const Part& part : parts(problem.axes, problem.backward, problem.planes))
+    made.emplace_back(problem, part, int64_t(made.size()), Compute<S>{});
   return made;
 }
 
-// The first cell of a tile, in the input itself or in a panel that is filled with it.
+// The first cell of a tile in a panel that is filled with it; or that of the input, in place.
 template <class S>
 const Compute<S>* fill_or_find(const Work& work, const View& x, int64_t n, int64_t channel,
                                const Triple& start, std::vector<Compute<S>>& panel) {
   if constexpr (std::is_same_v<S, Compute<S>>)
-    if (work.direct) {
-      const S* cell = x.at<S>(n, channel);
-      for (int axis = 0; axis < 3; ++axis)
-        cell += work.part[axis].origin(start[axis]) * x.stride[axis];
-      return cell;
-    }
+    if (work.direct) return x.at<S>(n, channel);
   panel.resize(work.panel.cells);
   fill_channels<S>(panel.data(), x, n, channel, work.part, work.tile, work.panel, start,
                    work.tile.slots[2]);
@@ -173,6 +198,8 @@ struct Stack {
   int64_t at, to, source;  // bytes in the panel; elements in the output; bytes in the gradient
   int64_t count;
   int64_t column, columns;  // where the first one starts along the width, and how many count
+  Range outers{}, inners{};  // in place: the rows of taps that are met
+  Border border{};
 };
 
 // The stacks of a tile in the order in which they are computed.
@@ -182,8 +209,10 @@ struct Stacks {
   Triple length{};
 
   // Of at most `most` positions; `source` is the gradient's panel, if there is one.
-  void fill(const Work& work, const View& out, const Triple& start, int64_t most, int64_t vector,
-            int64_t bytes, const Panel* source = nullptr) {
+  void fill(const Work& work, const Problem& problem, const Triple& start, int64_t most,
+            int64_t vector, int64_t bytes, const Panel* source = nullptr) {
+    const View& out = problem.out;
+    if (work.direct) return fill_in_place(work, problem.x, out, start, most, bytes);
     const Triple wanted = work.length(start);
     if (wanted == length) return;
     length = wanted, all.clear();
@@ -230,6 +259,40 @@ struct Stacks {
           from[2] = length[2] - (overlap ? vector : tail);
           add(from, 1, overlap ? vector : tail);
         }
+      }
+  }
+
+  // Cells and gradient where they are, from the first of the tensor on; the output from the tile's.
+  void fill_in_place(const Work& work, const View& x, const View& out, const Triple& start,
+                     int64_t most, int64_t bytes) {
+    const Part& part = work.part;
+    length = work.length(start), all.clear();
+    out_step = part[2].step * out.stride[2] * work.stride;
+    source_step = out.stride[2] * work.stride * bytes;
+    const Range whole = inside(part[2], x.size[2]);
+    Triple at{};
+    for (at[0] = 0; at[0] < length[0]; ++at[0])
+      for (at[1] = 0; at[1] < length[1]; ++at[1]) {
+        const Range outers = met(part[0], start[0] + at[0], x.size[0]);
+        const Range inners = met(part[1], start[1] + at[1], x.size[1]);
+        for (int64_t phase = 0; phase < std::min(work.stride, length[2]); ++phase)
+          for (at[2] = phase; at[2] < length[2];) {
+            const int64_t left = (length[2] - at[2] + work.stride - 1) / work.stride;
+            const int64_t pieces = (left + most - 1) / most, count = (left + pieces - 1) / pieces;
+            Stack stack{0, 0, 0, count, at[2], 1, outers, inners, {}};
+            for (int axis = 0; axis < 3; ++axis) {
+              const int64_t position = start[axis] + at[axis];
+              stack.at += position * part[axis].advance * x.stride[axis] * bytes;
+              stack.to += at[axis] * part[axis].step * out.stride[axis];
+              stack.source += position * out.stride[axis] * bytes;
+            }
+            const int64_t first = start[2] + at[2], last = first + (count - 1) * work.stride;
+            stack.border = {first * part[2].advance * x.stride[2] * bytes,
+                            x.size[2] * x.stride[2] * bytes,
+                            first < whole.begin || last >= whole.end};
+            all.push_back(stack);
+            at[2] += count * work.stride;
+          }
       }
   }
 };
@@ -344,12 +407,11 @@ Axes axes_of(const Triple& fine, const Triple& coarse, const Triple& kernel, con
   return made;
 }
 
-bool serves_planes(const Problem& problem, ScalarType dtype) {
-  bool channels = false;
+void arrange(Problem& problem, ScalarType dtype) {
   for_storage(dtype, [&](auto kind) {
-    channels = Inputs<Compute<decltype(kind)>>::serve(problem);
+    problem.planes = !Inputs<Compute<decltype(kind)>>::serve(problem);
+    problem.direct = problem.reads_in_place<decltype(kind)>();
   });
-  return !channels;
 }
 
 void check_kind(const char* name, const Tensor& tensor, const Tensor& input) {
@@ -387,11 +449,10 @@ Tensor conv(const Tensor& input, const Tensor& weight, const std::optional<Tenso
   const Triple coarse = triple("output_size", output_size, axes, 1);
   const bool innermost = channels_innermost(input);
   Problem problem{x, w, {}, groups, w.channels, w.batch / groups,
-                  axes_of(x.size, coarse, w.size, stride, padding, dilation, axes), false,
-                  false};
+                  axes_of(x.size, coarse, w.size, stride, padding, dilation, axes), false};
   Tensor output = empty(x.batch, w.batch, coarse, axes, input.scalar_type(), innermost);
   problem.out = view("output", output);
-  problem.planes = serves_planes(problem, input.scalar_type());
+  arrange(problem, input.scalar_type());
   convolve(problem, bias_view(bias, input, w.batch), input.scalar_type());
   return output;
 }
@@ -412,9 +473,8 @@ Tensor conv_input_gradient(const Tensor& gradient, const Tensor& weight,
   const Triple fine = triple("input_size", input_size, axes, 1);
   Tensor output = empty(g.batch, channels, fine, axes, gradient.scalar_type(), innermost);
   Problem problem{g, w, view("output", output), groups, w.batch / groups, w.channels,
-                  axes_of(fine, g.size, w.size, stride, padding, dilation, axes), true,
-                  false};
-  problem.planes = serves_planes(problem, gradient.scalar_type());
+                  axes_of(fine, g.size, w.size, stride, padding, dilation, axes), true};
+  arrange(problem, gradient.scalar_type());
   convolve(problem, bias_view(bias, gradient, channels), gradient.scalar_type());
   return output;
 }
@@ -433,9 +493,8 @@ Tensor conv_weight_gradient(const Tensor& gradient, const Tensor& input, const I
   const Triple kernel = triple("kernel_size", kernel_size, axes, 1);
   Tensor output = empty(g.channels, x.channels / groups, kernel, axes, gradient.scalar_type(), false);
   Problem problem{x, view("output", output), g, groups, x.channels / groups, g.channels / groups,
-                  axes_of(x.size, g.size, kernel, stride, padding, dilation, axes), false,
-                  false};
-  problem.planes = serves_planes(problem, input.scalar_type());
+                  axes_of(x.size, g.size, kernel, stride, padding, dilation, axes), false};
+  arrange(problem, input.scalar_type());
   if (problem.weight.elements() > 0) weight_gradient(problem, gradient.scalar_type());
   return output;
 }
