@@ -1,8 +1,8 @@
 // Convolution over channels that lie side by side in memory: vectors hold output channels. Included
 // by cpu.cpp.
 //
-// A unit is some vectors of output channels. Inside of the input, cells are read where they are;
-// each few positions are computed for the whole unit, so that memory is walked through in its order.
+// A unit is some vectors of output channels. Where all channels are one unit, cells are read where
+// they are, and each few positions are computed for all of them: memory is walked through in its order.
 
 // Where the vectors of output channels find their inputs.
 template <class A>
@@ -42,7 +42,7 @@ struct Inputs {
     if (problem.x.channel_stride != 1 || problem.out.channel_stride != 1) return false;
     if (problem.inputs == 1 && problem.outputs == 1) return problem.groups > 1;
     if (problem.outputs % lanes<A> == 0) return true;
-    return problem.inputs == problem.outputs && 16 / sizeof(A) % problem.outputs == 0 &&
+    return problem.inputs == problem.outputs && near_lanes<A> % problem.outputs == 0 &&
            problem.out_channels() % lanes<A> == 0;
   }
 };
@@ -72,7 +72,7 @@ class Channels {
       A* to = weights.data() + output / lanes<A> * problem.inputs * taps * lanes<A> +
               output % lanes<A>;
       each_tap(work.part, problem.inputs, [&](int64_t input, int64_t tap, auto... tap_k) {
-        to[(input * taps + work.runs[0].rank[tap]) * lanes<A>] =
+        to[(input * taps + work.rank(tap)) * lanes<A>] =
             weight_at<S>(problem, group, channel % problem.outputs, input, tap_k...);
       });
       biases[output] = bias_at<S>(bias, channel);
@@ -87,9 +87,9 @@ class Channels {
     const Cells<A> cells = inputs.cells(x + channel, stack.at, work.step);
     auto run = [&](A* to, int64_t to_step) {
       inputs.choose([&](auto reading) {
-        slide_some<A, reading>(stack.count, cells, work.runs[0],
-                               own.weights.data() + output / lanes<A> * size, &biases[output], to,
-                               to_step);
+        const A* weights = own.weights.data() + output / lanes<A> * size;
+        slide_some<A, reading>(stack.count, cells, work.rows(stack), work.runs[0], weights,
+                               &biases[output], to, to_step);
       });
     };
     if constexpr (std::is_same_v<S, A>)
@@ -115,7 +115,7 @@ class Channels {
     if (own.unit != task.unit) pack_weights(work, first, count, own.weights);
     own.unit = task.unit;
     const Triple start = work.start(task.tile);
-    own.stacks.fill(work, problem.out, start, full_stack, 1, sizeof(A));
+    own.stacks.fill(work, problem, start, full_stack, 1, sizeof(A));
     const A* cells = fill_or_find<S>(work, problem.x, task.n, inputs.channel(first), start, panel);
     S* out = problem.out.at<S>(task.n, first) + corner(work, problem.out, start);
     // Whole cells in the order of memory; of panels, what is read stays in the first-level cache.

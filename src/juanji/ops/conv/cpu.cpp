@@ -4,300 +4,7 @@
 namespace juanji {
 namespace {
 
-// What a panel may take: it is read from the second-level cache.
-constexpr int64_t panel_bytes = 96 << 10;
-
-// One call: out[o] = sum over taps of weight * x[i], read from x to out forward or backward.
-struct Problem {
-  View x, weight, out;
-  int64_t groups, inputs, outputs;  // channels per group that are read and written
-  Axes axes;
-  bool backward, planes;
-
-  int64_t out_channels() const { return groups * outputs; }
-
-  // Groups that a panel of planes holds: enough to be worth a task, and where channels lie side by
-  // side in memory, two cache lines of them.
-  template <class A>
-  int64_t bundle() const {
-    constexpr int64_t most = 128 / sizeof(A);
-    const int64_t few_weights = 8192 / (inputs * outputs * weight.cells());  // summed in vectors
-    bool side_by_side = x.channel_stride == 1 || out.channel_stride == 1;
-    int64_t wanted = side_by_side ? most / std::min(inputs, outputs) : 2048 / out.cells();
-    return std::clamp<int64_t>(std::min({wanted, most, few_weights}), 1, groups);
-  }
-
-  // Bytes of the weights of an output channel.
-  template <class A>
-  int64_t weight_bytes() const {
-    return weight.cells() * inputs * int64_t(sizeof(A));
-  }
-
-  // Whether all channels of a cell are computed together, from where they lie: a walk through
-  // memory in its order, if the weights of all stay in the first-level cache. Cells far apart would
-  // drive each other out of it; hence panels for the others.
-  template <class A>
-  bool whole_cells() const {
-    return !planes && weight_bytes<A>() * out_channels() <= 10 << 10;
-  }
-
-  // Output channels that are computed together: whole groups and vectors; a cache line, or more
-  // where there are few weights.
-  template <class A>
-  int64_t unit_channels() const {
-    const int64_t step = std::lcm<int64_t>(outputs, 64 / sizeof(A));
-    if (whole_cells<A>()) return (out_channels() + step - 1) / step * step;
-    return std::max<int64_t>((4 << 10) / weight_bytes<A>() / step, 1) * step;
-  }
-
-  // Input channels of a panel.
-  template <class A>
-  int64_t panel_channels() const {
-    return planes ? bundle<A>() * inputs : unit_channels<A>() / outputs * inputs;
-  }
-};
-
-// The tiles of a part, once for every element of the batch. Offsets of the panel are in bytes.
-struct Work {
-  Part part;
-  int64_t index;  // among the works of the problem
-  bool direct;    // the panel is the input itself
-  Tiling cut;
-  Tile tile;
-  Panel panel;
-  int axis;        // along which positions are stacked,
-  int64_t stride;  // this many apart
-  int64_t step;    // bytes between the cells of neighbours in a stack
-  std::vector<Runs> runs;  // of each residue of the outputs; mostly there is one
-
-  template <class A>
-  Work(const Problem& problem, const Part& part, int64_t index, bool direct, A)
-      : part(part),
-        index(index),
-        direct(direct),
-        cut(tiling(part, problem.planes, lanes<A>,
-                   (direct ? 2 : 1) * panel_bytes /
-                       (problem.panel_channels<A>() * int64_t(sizeof(A))))),
-        tile(tile_of(part, cut.length, problem.planes, lanes<A>)),
-        panel(direct ? Panel(tile, problem.x)
-                     : Panel(tile, problem.panel_channels<A>(), problem.planes)),
-        axis(stack_axis(lanes<A>)),
-        stride(stack_stride(problem, lanes<A>)),
-        step(in_step(axis) * stride * sizeof(A)) {
-    const std::vector<int64_t> offsets = panel.tap_offsets(part, tile, sizeof(A));
-    std::vector<std::vector<int64_t>> taps(part[2].residues);
-    const std::vector<Tap>& width = part[2].taps;
-    for (int64_t tap = 0; tap < int64_t(offsets.size()); ++tap)
-      taps[width[tap % width.size()].residue].push_back(tap);
-    for (const std::vector<int64_t>& chosen : taps) runs.emplace_back(offsets, chosen, step);
-  }
-
-  // Weights that an input has for an output, of all residues.
-  int64_t taps() const { return int64_t(runs[0].rank.size()); }
-
-  // The longer one of the last two; of planes, the width counts in vectors.
-  int stack_axis(int64_t lane_count) const {
-    const int64_t width = tile.length[2], vectors = (width + lane_count - 1) / lane_count;
-    return tile.length[1] > (panel.residue_step ? vectors : width) ? 1 : 2;
-  }
-
-  // So that taps slide from one position to the next: their distance, if it is one of outputs.
-  int64_t stack_stride(const Problem& problem, int64_t lane_count) const {
-    if (problem.planes && axis == 2) return lane_count;
-    const std::vector<Tap>& taps = part[axis].taps;
-    const int64_t apart = taps.size() > 1 ? std::abs(taps[1].offset - taps[0].offset) : 0;
-    return apart > part[axis].advance && apart % part[axis].advance == 0
-               ? apart / part[axis].advance
-               : 1;
-  }
-
-  // Cells between the inputs of neighbouring outputs.
-  int64_t in_step(int along) const {
-    if (along == 2 && panel.residue_step) return 1;  // residues are apart
-    return part[along].advance / tile.lattice[along] * panel.step[along];
-  }
-
-  Triple start(int64_t index) const {
-    int64_t width = index % cut.count[2], rest = index / cut.count[2];
-    return {rest / cut.count[1] * cut.length[0], rest % cut.count[1] * cut.length[1],
-            width * cut.length[2]};
-  }
-  Triple length(const Triple& start) const {
-    Triple clipped;
-    for (int axis = 0; axis < 3; ++axis)
-      clipped[axis] = std::min(cut.length[axis], part[axis].count - start[axis]);
-    return clipped;
-  }
-};
-
-// Whether cells can be read where they are: they hold what is computed in, whole vectors of it.
-template <class S>
-bool in_place(const Problem& problem) {
-  return problem.whole_cells<Compute<S>>() && std::is_same_v<S, Compute<S>> &&
-         problem.x.channels % lanes<S> == 0 && problem.out_channels() % lanes<S> == 0;
-}
-
-template <class S>
-std::vector<Work> works(const Problem& problem) {
-  std::vector<Work> made;
-  for (const Part& whole : parts(problem.axes, problem.backward, problem.planes)) {
-    std::vector<Part> cut;
-    if (in_place<S>(problem)) cut = without_border(whole, problem.x.size);
-    const bool direct = !cut.empty();
-    if (!direct) cut = {whole};
-    for (const Part& part : cut)
-      made.emplace_back(problem, part, int64_t(made.size()), direct, Compute<S>{});
-  }
-  return made;
-}
-
-// The first cell of a tile, in the input itself or in a panel that is filled with it.
-template <class S>
-const Compute<S>* fill_or_find(const Work& work, const View& x, int64_t n, int64_t channel,
-                               const Triple& start, std::vector<Compute<S>>& panel) {
-  if constexpr (std::is_same_v<S, Compute<S>>)
-    if (work.direct) {
-      const S* cell = x.at<S>(n, channel);
-      for (int axis = 0; axis < 3; ++axis)
-        cell += work.part[axis].origin(start[axis]) * x.stride[axis];
-      return cell;
-    }
-  panel.resize(work.panel.cells);
-  fill_channels<S>(panel.data(), x, n, channel, work.part, work.tile, work.panel, start,
-                   work.tile.slots[2]);
-  return panel.data();
-}
-
-// Some neighbouring positions of a tile.
-struct Stack {
-  int64_t at, to, source;  // bytes in the panel; elements in the output; bytes in the gradient
-  int64_t count;
-  int64_t column, columns;  // where the first one starts along the width, and how many count
-};
-
-// The stacks of a tile in the order in which they are computed.
-struct Stacks {
-  std::vector<Stack> all;
-  int64_t out_step = 0, source_step = 0;  // between the positions of a stack
-  Triple length{};
-
-  // Of at most `most` positions; `source` is the gradient's panel, if there is one.
-  void fill(const Work& work, const View& out, const Triple& start, int64_t most, int64_t vector,
-            int64_t bytes, const Panel* source = nullptr) {
-    const Triple wanted = work.length(start);
-    if (wanted == length) return;
-    length = wanted, all.clear();
-    Triple in_step, to_step, source_at{};
-    for (int axis = 0; axis < 3; ++axis) {
-      in_step[axis] = work.in_step(axis) * bytes;
-      to_step[axis] = work.part[axis].step * out.stride[axis];
-      if (source) source_at[axis] = source->step[axis] * bytes;
-    }
-    const int along = work.axis, across = 3 - along;
-    const Triple stride{1, 1, vector};
-    out_step = to_step[along] * work.stride, source_step = source_at[along] * work.stride;
-    auto add = [&](const Triple& from, int64_t count, int64_t columns) {
-      Stack stack{0, 0, 0, count, from[2], columns};
-      for (int axis = 0; axis < 3; ++axis) {
-        stack.at += from[axis] * in_step[axis];
-        stack.to += from[axis] * to_step[axis];
-        stack.source += from[axis] * source_at[axis];
-      }
-      all.push_back(stack);
-    };
-    // A last vector may compute again what the one before it did, but sums must not count it twice.
-    const bool overlap = !source && length[2] > vector;
-    const int64_t tail = length[2] % vector;
-    for (int64_t d = 0; d < length[0]; ++d)
-      for (int64_t a = 0; a < length[across]; a += stride[across]) {
-        Triple from{d, a, a};
-        const int64_t whole = along == 2 ? length[2] - tail : length[1];
-        const int64_t columns = along == 1 ? std::min(vector, length[2] - a) : vector;
-        if (overlap && columns < vector) from[2] = length[2] - vector;
-        // Of planes along the width, neighbours are vectors; otherwise they may be some apart.
-        const int64_t phases = stride[along] == work.stride ? 1 : work.stride;
-        for (int64_t phase = 0; phase < phases; ++phase) {
-          int64_t left = (whole - phase + work.stride - 1) / work.stride;
-          if (stride[along] == work.stride) left = whole / work.stride;
-          from[along] = phase;
-          while (left > 0) {
-            const int64_t pieces = (left + most - 1) / most, count = (left + pieces - 1) / pieces;
-            add(from, count, overlap ? vector : columns);
-            from[along] += count * work.stride, left -= count;
-          }
-        }
-        if (along == 2 && tail) {
-          from[2] = length[2] - (overlap ? vector : tail);
-          add(from, 1, overlap ? vector : tail);
-        }
-      }
-  }
-};
-
-// The tiles of all works, for every unit and element of the batch. Large maps are walked through in
-// the order of memory, units innermost; for small ones, packing weights again would cost more.
-struct Tasks {
-  const std::vector<Work>& works;
-  int64_t units, batch, tiles = 0;
-  bool units_innermost;
-
-  Tasks(const std::vector<Work>& works, int64_t units, int64_t batch, bool units_innermost)
-      : works(works), units(units), batch(batch), units_innermost(units_innermost) {
-    for (const Work& work : works) tiles += work.cut.tiles();
-  }
-  int64_t count() const { return units * batch * tiles; }
-  struct Task {
-    int64_t unit, work, n, tile;
-  };
-  Task operator[](int64_t index) const {
-    const int64_t outer = units_innermost ? index / units : index;
-    Task task{units_innermost ? index % units : index / (batch * tiles), 0,
-              outer / tiles % batch, outer % tiles};
-    while (task.tile >= works[task.work].cut.tiles())
-      task.tile -= works[task.work++].cut.tiles();
-    return task;
-  }
-  // Multiply-adds of one, about.
-  int64_t cost(const Problem& problem) const {
-    int64_t taps = works[0].taps() * problem.inputs;
-    return problem.out.elements() / std::max<int64_t>(count(), 1) * (taps + 8);
-  }
-};
-
-// The weight that takes input `input` to output `output` of a group.
-template <class S>
-Compute<S> weight_at(const Problem& problem, int64_t group, int64_t output, int64_t input,
-                     const Tap& d, const Tap& h, const Tap& w) {
-  const View& weight = problem.weight;
-  const S* found = problem.backward ? weight.at<S>(group * problem.inputs + input, output)
-                                    : weight.at<S>(group * problem.outputs + output, input);
-  return widen(found[d.k * weight.stride[0] + h.k * weight.stride[1] + w.k * weight.stride[2]]);
-}
-
-// Calls `visit(input, tap, depth, height, width)`, taps in the order of Panel::tap_offsets.
-template <class Visit>
-void each_tap(const Part& part, int64_t inputs, Visit visit) {
-  for (int64_t input = 0; input < inputs; ++input) {
-    int64_t tap = 0;
-    for (const Tap& depth : part[0].taps)
-      for (const Tap& height : part[1].taps)
-        for (const Tap& width : part[2].taps) visit(input, tap++, depth, height, width);
-  }
-}
-
-template <class S>
-Compute<S> bias_at(const std::optional<View>& bias, int64_t channel) {
-  return bias ? widen(static_cast<const S*>(bias->data)[channel * bias->batch_stride])
-              : Compute<S>{};
-}
-
-inline int64_t corner(const Work& work, const View& out, const Triple& start) {
-  int64_t offset = 0;
-  for (int axis = 0; axis < 3; ++axis)
-    offset += (work.part[axis].first + work.part[axis].step * start[axis]) * out.stride[axis];
-  return offset;
-}
-
+#include "work.h"
 #include "channels.h"
 #include "planes.h"
 #include "weight_gradient.h"
@@ -344,12 +51,11 @@ Axes axes_of(const Triple& fine, const Triple& coarse, const Triple& kernel, con
   return made;
 }
 
-bool serves_planes(const Problem& problem, ScalarType dtype) {
-  bool channels = false;
+void arrange(Problem& problem, ScalarType dtype) {
   for_storage(dtype, [&](auto kind) {
-    channels = Inputs<Compute<decltype(kind)>>::serve(problem);
+    problem.planes = !Inputs<Compute<decltype(kind)>>::serve(problem);
+    problem.direct = problem.reads_in_place<decltype(kind)>();
   });
-  return !channels;
 }
 
 void check_kind(const char* name, const Tensor& tensor, const Tensor& input) {
@@ -387,11 +93,10 @@ Tensor conv(const Tensor& input, const Tensor& weight, const std::optional<Tenso
   const Triple coarse = triple("output_size", output_size, axes, 1);
   const bool innermost = channels_innermost(input);
   Problem problem{x, w, {}, groups, w.channels, w.batch / groups,
-                  axes_of(x.size, coarse, w.size, stride, padding, dilation, axes), false,
-                  false};
+                  axes_of(x.size, coarse, w.size, stride, padding, dilation, axes), false};
   Tensor output = empty(x.batch, w.batch, coarse, axes, input.scalar_type(), innermost);
   problem.out = view("output", output);
-  problem.planes = serves_planes(problem, input.scalar_type());
+  arrange(problem, input.scalar_type());
   convolve(problem, bias_view(bias, input, w.batch), input.scalar_type());
   return output;
 }
@@ -412,9 +117,8 @@ Tensor conv_input_gradient(const Tensor& gradient, const Tensor& weight,
   const Triple fine = triple("input_size", input_size, axes, 1);
   Tensor output = empty(g.batch, channels, fine, axes, gradient.scalar_type(), innermost);
   Problem problem{g, w, view("output", output), groups, w.batch / groups, w.channels,
-                  axes_of(fine, g.size, w.size, stride, padding, dilation, axes), true,
-                  false};
-  problem.planes = serves_planes(problem, gradient.scalar_type());
+                  axes_of(fine, g.size, w.size, stride, padding, dilation, axes), true};
+  arrange(problem, gradient.scalar_type());
   convolve(problem, bias_view(bias, gradient, channels), gradient.scalar_type());
   return output;
 }
@@ -433,9 +137,8 @@ Tensor conv_weight_gradient(const Tensor& gradient, const Tensor& input, const I
   const Triple kernel = triple("kernel_size", kernel_size, axes, 1);
   Tensor output = empty(g.channels, x.channels / groups, kernel, axes, gradient.scalar_type(), false);
   Problem problem{x, view("output", output), g, groups, x.channels / groups, g.channels / groups,
-                  axes_of(x.size, g.size, kernel, stride, padding, dilation, axes), false,
-                  false};
-  problem.planes = serves_planes(problem, input.scalar_type());
+                  axes_of(x.size, g.size, kernel, stride, padding, dilation, axes), false};
+  arrange(problem, input.scalar_type());
   if (problem.weight.elements() > 0) weight_gradient(problem, gradient.scalar_type());
   return output;
 }

@@ -78,7 +78,14 @@ inline Phase together(const std::vector<Phase>& phases) {
 // One phase on each axis.
 using Part = std::array<Phase, 3>;
 
-inline std::vector<Part> product_of(const std::array<std::vector<Phase>, 3>& phases) {
+inline std::vector<Phase> phases_of(const Axis& axis, bool backward) {
+  return backward ? backward_phases(axis) : forward_phases(axis);
+}
+
+inline std::vector<Part> parts(const Axes& axes, bool backward, bool residues_together) {
+  std::array<std::vector<Phase>, 3> phases;
+  for (int axis = 0; axis < 3; ++axis) phases[axis] = phases_of(axes[axis], backward);
+  if (backward && residues_together) phases[2] = {together(phases[2])};
   std::vector<Part> product;
   for (const Phase& depth : phases[0])
     for (const Phase& height : phases[1])
@@ -86,52 +93,28 @@ inline std::vector<Part> product_of(const std::array<std::vector<Phase>, 3>& pha
   return product;
 }
 
-inline std::vector<Part> parts(const Axes& axes, bool backward, bool residues_together) {
-  std::array<std::vector<Phase>, 3> phases;
-  for (int axis = 0; axis < 3; ++axis)
-    phases[axis] = backward ? backward_phases(axes[axis]) : forward_phases(axes[axis]);
-  if (backward && residues_together) phases[2] = {together(phases[2])};
-  return product_of(phases);
+// Some of what is counted.
+struct Range {
+  int64_t begin, end;
+  int64_t size() const { return std::max<int64_t>(end - begin, 0); }
+};
+
+// The taps of output j that lie in 0..size; taps are in the order of their offsets.
+inline Range met(const Phase& phase, int64_t j, int64_t size) {
+  Range taps{0, int64_t(phase.taps.size())};
+  const int64_t origin = j * phase.advance;
+  while (taps.size() && origin + phase.taps[taps.begin].offset < 0) ++taps.begin;
+  while (taps.size() && origin + phase.taps[taps.end - 1].offset >= size) --taps.end;
+  return taps;
 }
 
-// The outputs begin..end of a phase, without the taps that never meet 0..size there.
-inline Phase between(const Phase& phase, int64_t begin, int64_t end, int64_t size) {
-  Phase cut = phase;
-  cut.first += begin * phase.step, cut.count = end - begin, cut.taps.clear();
-  for (Tap tap : phase.taps) {
-    tap.offset += begin * phase.advance;
-    const int64_t last = tap.offset + (cut.count - 1) * phase.advance;
-    if (last >= 0 && tap.offset < size) cut.taps.push_back(tap);
-  }
-  return cut;
-}
-
-// A phase cut into the outputs whose taps all lie in 0..size, and the others one by one, which have
-// fewer taps: nothing outside of the input is read. Empty if most outputs are such others.
-inline std::vector<Phase> without_border(const Phase& phase, int64_t size) {
-  if (phase.taps.empty()) return {};
+// The outputs whose taps all lie in 0..size.
+inline Range inside(const Phase& phase, int64_t size) {
   const int64_t lowest = phase.lowest(), room = size - lowest - phase.reach();
   const int64_t begin = lowest < 0 ? (-lowest + phase.advance - 1) / phase.advance : 0;
-  const int64_t end = std::min(phase.count, room > 0 ? (room - 1) / phase.advance + 1 : 0);
-  if (2 * (end - begin) < phase.count) return {};
-  std::vector<Phase> cut{between(phase, begin, end, size)};
-  for (int64_t j = 0; j < begin; ++j) cut.push_back(between(phase, j, j + 1, size));
-  for (int64_t j = end; j < phase.count; ++j) cut.push_back(between(phase, j, j + 1, size));
-  return cut;
-}
-
-// The parts of a part that read nothing outside of an input of `size`; none, if there would be many.
-inline std::vector<Part> without_border(const Part& part, const Triple& size) {
-  constexpr size_t most = 27;
-  std::array<std::vector<Phase>, 3> phases;
-  int64_t inside = 1;
-  for (int axis = 0; axis < 3; ++axis) {
-    phases[axis] = without_border(part[axis], size[axis]);
-    if (phases[axis].empty()) return {};
-    inside *= phases[axis][0].count;
-  }
-  if (phases[0].size() * phases[1].size() * phases[2].size() > most || inside < 400) return {};
-  return product_of(phases);
+  const int64_t end = room > 0 ? (room - 1) / phase.advance + 1 : 0;
+  return {std::min(begin, phase.count), std::max(std::min(begin, phase.count),
+                                                 std::min(end, phase.count))};
 }
 
 // A tile of outputs, and the cells that it reads: `slots` of them along each axis, `lattice` apart,
@@ -169,7 +152,9 @@ struct Tiling {
 
 // The largest tiles whose panel takes about `budget` cells, as long as possible along the width.
 // Tiles shorter than their windows read cells several times: rather they take four times as much.
-inline Tiling tiling(const Part& part, bool planes, int64_t lane_count, int64_t budget) {
+// `shorter` is the axis, 0 or 1, that is cut first.
+inline Tiling tiling(const Part& part, int shorter, bool planes, int64_t lane_count,
+                     int64_t budget) {
   Triple length{part[0].count, part[1].count, part[2].count};
   auto cells = [&] {
     Tile made = tile_of(part, length, planes, lane_count);
@@ -177,10 +162,10 @@ inline Tiling tiling(const Part& part, bool planes, int64_t lane_count, int64_t 
   };
   const int64_t least = planes ? 8 * lane_count : 8;  // along the width
   auto halve = [](int64_t& count) { count = (count + 1) / 2; };
-  for (int axis = 0; axis < 2; ++axis)
+  for (int axis : {shorter, 1 - shorter})
     while (cells() > budget && length[axis] > part[axis].reach() && length[axis] > 1)
       halve(length[axis]);
-  for (int axis = 0; axis < 2; ++axis)
+  for (int axis : {shorter, 1 - shorter})
     while (cells() > 4 * budget && length[axis] > 1) halve(length[axis]);
   while (cells() > 4 * budget && length[2] > least)
     length[2] = rounded_up((length[2] + 1) / 2, least);

@@ -24,12 +24,6 @@ struct Panel {
     cells = planes ? channels * channel_step : depth * height * row;
   }
 
-  // No copy: the tensor itself, for tiles that lie inside of it.
-  Panel(const Tile& tile, const View& x)
-      : channels(0), channel_step(x.channel_stride), residue_step(0), cells(0) {
-    for (int axis = 0; axis < 3; ++axis) step[axis] = tile.lattice[axis] * x.stride[axis];
-  }
-
   // Of the cells that each tap reads, in bytes, for the first output of the tile.
   std::vector<int64_t> tap_offsets(const Part& part, const Tile& tile, int64_t bytes) const {
     std::vector<int64_t> offsets;
@@ -90,8 +84,13 @@ inline void copy_row(Compute<S>* to, const S* from, int64_t step, int64_t count)
   constexpr int n = lanes<A>;
   int64_t i = 0;
   if (step == 1) {
-    for (; i + n <= count; i += n) store(to + i, load(from + i));
-    return store(to + i, load(from + i, count - i), count - i);
+    for (; i + n <= count; i += n) {
+      __builtin_prefetch(from + i + 1024);
+      store(to + i, load(from + i));
+    }
+    if (i == count) return;
+    if (count >= n) return store(to + count - n, load(from + count - n));  // some of it again
+    return store(to, load(from, count), count);
   }
   if (step == 2 && count >= n) {
     // from[2 * (i + n - 1)] is the last number that may be read: hence the odd ones.
@@ -99,7 +98,11 @@ inline void copy_row(Compute<S>* to, const S* from, int64_t step, int64_t count)
       store(to + at, halves<A>(load(from + 2 * at), load(from + 2 * at + n - 1),
                                std::make_integer_sequence<int, n>{}));
     };
-    for (; i + n <= count; i += n) copy(i);
+    for (; i + n <= count; i += n) {
+      __builtin_prefetch(from + 2 * i + 1024);
+      __builtin_prefetch(from + 2 * i + n + 1024);
+      copy(i);
+    }
     return copy(count - n);
   }
   for (; i < count; ++i) to[i] = widen(from[i * step]);
@@ -129,6 +132,7 @@ template <class S>
 void fill_planes(Compute<S>* to, const View& x, int64_t n, int64_t first, int64_t channels,
                  const Part& part, const Tile& tile, const Panel& panel, const Triple& start,
                  int64_t columns) {
+  using A = Compute<S>;
   const int64_t width = tile.slots[2], step = part[2].advance * x.stride[2];
   const bool transposed = x.channel_stride == 1 && channels > 1;
   for (int64_t residue = 0; residue < tile.residues; ++residue) {
@@ -137,7 +141,7 @@ void fill_planes(Compute<S>* to, const View& x, int64_t n, int64_t first, int64_
     const int64_t offset = (base + span.low * part[2].advance) * x.stride[2];
     const int64_t count = span.high - span.low;
     auto fill = [&](int64_t slot, const S* row, int64_t group_of) {
-      auto* line = to + (slot * tile.residues + residue) * width;
+      A* line = to + (slot * tile.residues + residue) * width;
       if (transposed && row && count > 0)
         copy_rows<S>(line + span.low, panel.channel_step, row + offset, step, count, group_of);
       for (int64_t channel = 0; channel < group_of; ++channel, line += panel.channel_step) {
@@ -145,10 +149,16 @@ void fill_planes(Compute<S>* to, const View& x, int64_t n, int64_t first, int64_
           zero(line, width);
           continue;
         }
-        zero(line, span.low);
-        if (!transposed)
-          copy_row<S>(line + span.low, row + offset + channel * x.channel_stride, step, count);
-        zero(line + span.high, width - span.high);
+        // The width is one of whole vectors, so that zeros may reach where numbers go afterwards.
+        const int64_t behind = span.high / lanes<A> * lanes<A>;
+        if (transposed) {
+          zero(line, span.low);
+          zero(line + span.high, width - span.high);
+          continue;
+        }
+        zero(line, rounded_up(span.low, lanes<A>));
+        zero(line + behind, width - behind);
+        copy_row<S>(line + span.low, row + offset + channel * x.channel_stride, step, count);
       }
     };
     if (transposed) {

@@ -160,7 +160,7 @@ class Planes {
                          : problem.outputs >= 2 ? most_positions(2)
                                                 : most_positions(1);
     left = start[2];
-    stacks.fill(work, problem.out, start, most, lanes<A>, sizeof(A));
+    stacks.fill(work, problem, start, most, lanes<A>, sizeof(A));
     if (transposed) collected.resize(work.part[2].residues * channels() * plane());
     S* out = problem.out.at<S>(task.n, group * problem.outputs) + corner(work, problem.out, start);
     const A* weight = weights.data();

@@ -58,10 +58,10 @@ class Summation {
         const char* g = reinterpret_cast<const char*>(source) + stack.source;
         A* sum = &sums[row * problem.inputs * work.taps() * lanes<A>];
         if (stack.columns == lanes<A>)
-          correlate_stack<A, Reading::line, false>(cells, work.runs[0], g, stacks.source_step,
+          correlate_stack<A, Reading::line, Outside::nothing>(cells, work.runs[0], g, stacks.source_step,
                                                    stack.count, lanes<A>, sum);
         else
-          correlate_stack<A, Reading::line, true>(cells, work.runs[0], g, stacks.source_step,
+          correlate_stack<A, Reading::line, Outside::lanes>(cells, work.runs[0], g, stacks.source_step,
                                                   stack.count, stack.columns, sum);
       }
     }
@@ -75,10 +75,7 @@ class Summation {
     const View part = gradient_of(work);
     const A* source = nullptr;
     if (work.direct) {
-      if constexpr (std::is_same_v<S, A>) {
-        source = part.at<S>(n, first);
-        for (int axis = 0; axis < 3; ++axis) source += start[axis] * part.stride[axis];
-      }
+      if constexpr (std::is_same_v<S, A>) source = part.at<S>(n, first);
     } else {
       gradient.resize(own_panel.cells);
       fill_channels<S>(gradient.data(), part, n, first, own, tile, own_panel, start,
@@ -89,9 +86,16 @@ class Summation {
       const int64_t channel = inputs.channel(first + output) - inputs.channel(first);
       const Cells<A> cells = inputs.cells(x + channel, stack.at, work.step);
       const char* g = reinterpret_cast<const char*>(source + output) + stack.source;
+      A* sum = &sums[output * problem.inputs * work.taps()];
       inputs.choose([&](auto reading) {
-        correlate_stack<A, reading, false>(cells, work.runs[0], g, stacks.source_step, stack.count,
-                                           lanes<A>, &sums[output * problem.inputs * work.taps()]);
+        if (stack.border.crossed)
+          return correlate_rows<A, reading, Outside::cells>(cells, work.rows(stack), work.runs[0], g,
+                                                            stacks.source_step, stack.count, sum);
+        if (work.direct)
+          return correlate_rows<A, reading, Outside::nothing>(
+              cells, work.rows(stack), work.runs[0], g, stacks.source_step, stack.count, sum);
+        correlate_stack<A, reading, Outside::nothing>(cells, work.runs[0], g, stacks.source_step, stack.count,
+                                           lanes<A>, sum);
       });
     };
     if (work.direct)  // in the order of memory
@@ -118,13 +122,12 @@ class Summation {
                       (planes ? lanes<A> : 1), A{});
       const Part own = itself(work.part);
       const Tile tile = tile_of(own, work.cut.length, planes, lanes<A>);
-      const Panel own_panel = work.direct ? Panel(tile, problem.out)
-                                          : Panel(tile, unit_outputs, planes);
+      const Panel own_panel(tile, unit_outputs, planes);
       const int64_t tiles = problem.x.batch * work.cut.tiles();
       for (int64_t index = share * tiles / shares; index < (share + 1) * tiles / shares; ++index) {
         const int64_t n = index / work.cut.tiles();
         const Triple start = work.start(index % work.cut.tiles());
-        placed[work.index].fill(work, problem.out, start, work.direct ? 14 : 64,
+        placed[work.index].fill(work, problem, start, work.direct ? 14 : 64,
                                 planes ? lanes<A> : 1, sizeof(A), &own_panel);
         if (planes) add_planes(work, unit, n, start, own, tile, own_panel);
         else add_channels(work, unit, n, start, own, tile, own_panel);
@@ -140,7 +143,7 @@ class Summation {
     each_tap(work.part, problem.inputs,
              [&](int64_t input, int64_t tap, const Tap& d, const Tap& h, const Tap& w) {
                const int64_t place = input * kernel + (d.k * heights + h.k) * widths + w.k;
-               const int64_t from = input * work.taps() + work.runs[0].rank[tap];
+               const int64_t from = input * work.taps() + work.place(tap);
                for (int64_t f = 0; f < valid(unit); ++f)
                  weights[f * problem.inputs * kernel + place] +=
                      planes ? sum<A>(load(&sums[(f * taps + from) * lanes<A>]))
@@ -156,7 +159,9 @@ void weight_gradient_of(const Problem& problem) {
   const int64_t size = problem.weight.elements();
   const int64_t units = Summation<S>(problem, all).units();
   const int64_t tiles = problem.x.batch * all[0].cut.tiles();
-  const int64_t shares = std::clamp<int64_t>(16 / units, 1, std::max<int64_t>(tiles, 1));
+  const int64_t room = (512 << 10) / std::max<int64_t>(size * int64_t(sizeof(A)), 1);
+  const int64_t most = std::min<int64_t>(16 / units, room);
+  const int64_t shares = std::clamp<int64_t>(most, 1, std::max<int64_t>(tiles, 1));
   std::vector<A> partial(shares * size);
   parallel(units * shares, [&](int64_t begin, int64_t end) {
     Summation<S> summation(problem, all);

@@ -89,6 +89,18 @@ inline S narrow(Compute<S> value) {
   }
 }
 
+// The same value, which the compiler must keep in a register: left alone, GCC reads memory again at
+// every use, and where vectors straddle cache lines each reading takes as long as two.
+template <class V>
+inline V in_register(V value) {
+#if defined(__x86_64__)
+  asm("" : "+v"(value));
+#elif defined(__aarch64__)
+  asm("" : "+w"(value));
+#endif
+  return value;
+}
+
 // Unaligned.
 template <class S>
 inline Vector<Compute<S>> load(const S* from) {
@@ -150,7 +162,11 @@ inline void store(S* to, Vector<Compute<S>> value, int64_t count) {
   copy_some(to, buffer, count);
 }
 
-// Lane i becomes lane index[i], which is one of the same 128 bits.
+// So many neighbouring lanes can be permuted by one instruction.
+template <class A>
+inline constexpr int near_lanes = (vector_bytes == 64 ? 64 : 16) / int(sizeof(A));
+
+// Lane i becomes lane index[i], which is one of the same near_lanes.
 template <class A>
 inline Vector<A> permute_near(Vector<A> value, Mask<A> index) {
 #if defined(__AVX__) && !defined(__AVX512F__) && !defined(__clang__)

@@ -1,0 +1,359 @@
+// What a call is cut into: the problem, its works and their tiles, stacks of positions, and tasks.
+// Included by cpu.cpp.
+
+// What a panel may take: it is read from the second-level cache.
+constexpr int64_t panel_bytes = 96 << 10;
+
+// One call: out[o] = sum over taps of weight * x[i], read from x to out forward or backward.
+struct Problem {
+  View x, weight, out;
+  int64_t groups, inputs, outputs;  // channels per group that are read and written
+  Axes axes;
+  bool backward;
+  bool planes = false, direct = false;  // the arrangement, which `arrange` chooses
+
+  int64_t out_channels() const { return groups * outputs; }
+
+  // Groups that a panel of planes holds: enough to be worth a task, and where channels lie side by
+  // side in memory, two cache lines of them.
+  template <class A>
+  int64_t bundle() const {
+    constexpr int64_t most = 128 / sizeof(A);
+    const int64_t few_weights = 8192 / (inputs * outputs * weight.cells());  // summed in vectors
+    bool side_by_side = x.channel_stride == 1 || out.channel_stride == 1;
+    int64_t wanted = side_by_side ? most / std::min(inputs, outputs) : 2048 / out.cells();
+    return std::clamp<int64_t>(std::min({wanted, most, few_weights}), 1, groups);
+  }
+
+  // Bytes of the weights of an output channel.
+  template <class A>
+  int64_t weight_bytes() const {
+    return weight.cells() * inputs * int64_t(sizeof(A));
+  }
+
+  // Whether all channels of a cell are computed together, from where they lie: a walk through
+  // memory in its order. The cells must hold what is computed in, whole vectors of it; the weights
+  // of all channels, which every few positions read, must stay in the second-level cache.
+  template <class S>
+  bool reads_in_place() const {
+    if (planes || !std::is_same_v<S, Compute<S>>) return false;
+    if (x.channels % lanes<S> || out_channels() % lanes<S>) return false;
+    if (x.size[2] == 1 || x.stride[2] == 0) return false;  // borders are found by their addresses
+    return weight_bytes<S>() * out_channels() <= 128 << 10;
+  }
+
+  // Output channels that are computed together: whole groups and vectors; a cache line, or more
+  // where there are few weights.
+  template <class A>
+  int64_t unit_channels() const {
+    const int64_t step = std::lcm<int64_t>(outputs, 64 / sizeof(A));
+    if (direct) return (out_channels() + step - 1) / step * step;
+    return std::max<int64_t>((4 << 10) / weight_bytes<A>() / step, 1) * step;
+  }
+
+  // Input channels of a panel.
+  template <class A>
+  int64_t panel_channels() const {
+    return planes ? bundle<A>() * inputs : unit_channels<A>() / outputs * inputs;
+  }
+};
+
+// The tiles of a part, once for every element of the batch. Offsets are in bytes.
+struct Work {
+  Part part;
+  int64_t index;  // among the works of the problem
+  bool direct;    // cells are read where they are, not from a panel
+  Tiling cut;
+  Tile tile;
+  Panel panel;
+  int axis;        // along which positions are stacked,
+  int64_t stride;  // this many apart
+  int64_t step;    // between the cells of neighbours in a stack
+  std::vector<Runs> runs;  // of each residue of the outputs; mostly there is one
+  std::array<std::vector<int64_t>, 2> row_offsets;  // in place, where runs are of the width's taps
+
+  template <class A>
+  Work(const Problem& problem, const Part& part, int64_t index, A)
+      : part(part),
+        index(index),
+        direct(problem.direct),
+        cut(tiling(part, direct ? 1 : 0, problem.planes, lanes<A>,
+                   (direct ? 4 : 1) * panel_bytes /
+                       (problem.panel_channels<A>() * int64_t(sizeof(A))))),
+        tile(tile_of(part, cut.length, problem.planes, lanes<A>)),
+        panel(tile, problem.panel_channels<A>(), problem.planes),
+        axis(direct ? 2 : stack_axis(lanes<A>)),
+        stride(stack_stride(problem, lanes<A>)),
+        step((direct ? part[2].advance * problem.x.stride[2] : in_step(axis)) * stride *
+             int64_t(sizeof(A))) {
+    if (direct) {
+      find_rows(problem.x, sizeof(A));
+      return;
+    }
+    const std::vector<int64_t> offsets = panel.tap_offsets(part, tile, sizeof(A));
+    std::vector<std::vector<int64_t>> taps(part[2].residues);
+    const std::vector<Tap>& width = part[2].taps;
+    for (int64_t tap = 0; tap < int64_t(offsets.size()); ++tap)
+      taps[width[tap % width.size()].residue].push_back(tap);
+    for (const std::vector<int64_t>& chosen : taps) runs.emplace_back(offsets, chosen, step);
+  }
+
+  void find_rows(const View& x, int64_t bytes) {
+    std::array<std::vector<int64_t>, 3> offsets;
+    for (int axis = 0; axis < 3; ++axis)
+      for (const Tap& tap : part[axis].taps)
+        offsets[axis].push_back(tap.offset * x.stride[axis] * bytes);
+    row_offsets = {offsets[0], offsets[1]};
+    std::vector<int64_t> all(offsets[2].size());
+    std::iota(all.begin(), all.end(), 0);
+    runs.emplace_back(offsets[2], all, step);
+  }
+
+  // The rows of taps that a stack meets.
+  template <class Stack>
+  Rows rows(const Stack& stack) const {
+    if (!direct) return one_row;
+    return {row_offsets[0].data(), row_offsets[1].data(), int64_t(row_offsets[0].size()),
+            int64_t(row_offsets[1].size()), stack.outers, stack.inners,
+            stack.border};
+  }
+
+  // Where the weight of a tap lies among those of an input, and where its sum does.
+  int64_t rank(int64_t tap) const {
+    const int64_t along = int64_t(runs[0].rank.size());
+    return tap / along * along + runs[0].rank[tap % along];
+  }
+  int64_t place(int64_t tap) const {
+    if (!direct) return runs[0].rank[tap];
+    const int64_t along = runs[0].taps(), row = tap / along, inner = int64_t(row_offsets[1].size());
+    return row / inner * inner * along +
+           runs[0].place(runs[0].rank[tap % along], row % inner, inner);
+  }
+
+  // Weights that an input has for an output, of all residues.
+  int64_t taps() const {
+    return int64_t(part[0].taps.size() * part[1].taps.size() * part[2].taps.size());
+  }
+
+  // The longer one of the last two; of planes, the width counts in vectors.
+  int stack_axis(int64_t lane_count) const {
+    const int64_t width = tile.length[2], vectors = (width + lane_count - 1) / lane_count;
+    return tile.length[1] > (panel.residue_step ? vectors : width) ? 1 : 2;
+  }
+
+  // So that taps slide from one position to the next: their distance, if it is one of outputs.
+  int64_t stack_stride(const Problem& problem, int64_t lane_count) const {
+    if (problem.planes && axis == 2) return lane_count;
+    const std::vector<Tap>& taps = part[axis].taps;
+    const int64_t apart = taps.size() > 1 ? std::abs(taps[1].offset - taps[0].offset) : 0;
+    return apart > part[axis].advance && apart % part[axis].advance == 0
+               ? apart / part[axis].advance
+               : 1;
+  }
+
+  // Cells between the inputs of neighbouring outputs.
+  int64_t in_step(int along) const {
+    if (along == 2 && panel.residue_step) return 1;  // residues are apart
+    return part[along].advance / tile.lattice[along] * panel.step[along];
+  }
+
+  Triple start(int64_t index) const {
+    int64_t width = index % cut.count[2], rest = index / cut.count[2];
+    return {rest / cut.count[1] * cut.length[0], rest % cut.count[1] * cut.length[1],
+            width * cut.length[2]};
+  }
+  Triple length(const Triple& start) const {
+    Triple clipped;
+    for (int axis = 0; axis < 3; ++axis)
+      clipped[axis] = std::min(cut.length[axis], part[axis].count - start[axis]);
+    return clipped;
+  }
+};
+
+template <class S>
+std::vector<Work> works(const Problem& problem) {
+  std::vector<Work> made;
+  for (const Part& part : parts(problem.axes, problem.backward, problem.planes))
+    made.emplace_back(problem, part, int64_t(made.size()), Compute<S>{});
+  return made;
+}
+
+// The first cell of a tile in a panel that is filled with it; or that of the input, in place.
+template <class S>
+const Compute<S>* fill_or_find(const Work& work, const View& x, int64_t n, int64_t channel,
+                               const Triple& start, std::vector<Compute<S>>& panel) {
+  if constexpr (std::is_same_v<S, Compute<S>>)
+    if (work.direct) return x.at<S>(n, channel);
+  panel.resize(work.panel.cells);
+  fill_channels<S>(panel.data(), x, n, channel, work.part, work.tile, work.panel, start,
+                   work.tile.slots[2]);
+  return panel.data();
+}
+
+// Some neighbouring positions of a tile.
+struct Stack {
+  int64_t at, to, source;  // bytes in the panel; elements in the output; bytes in the gradient
+  int64_t count;
+  int64_t column, columns;  // where the first one starts along the width, and how many count
+  Range outers{}, inners{};  // in place: the rows of taps that are met
+  Border border{};
+};
+
+// The stacks of a tile in the order in which they are computed.
+struct Stacks {
+  std::vector<Stack> all;
+  int64_t out_step = 0, source_step = 0;  // between the positions of a stack
+  Triple length{};
+
+  // Of at most `most` positions; `source` is the gradient's panel, if there is one.
+  void fill(const Work& work, const Problem& problem, const Triple& start, int64_t most,
+            int64_t vector, int64_t bytes, const Panel* source = nullptr) {
+    const View& out = problem.out;
+    if (work.direct) return fill_in_place(work, problem.x, out, start, most, bytes);
+    const Triple wanted = work.length(start);
+    if (wanted == length) return;
+    length = wanted, all.clear();
+    Triple in_step, to_step, source_at{};
+    for (int axis = 0; axis < 3; ++axis) {
+      in_step[axis] = work.in_step(axis) * bytes;
+      to_step[axis] = work.part[axis].step * out.stride[axis];
+      if (source) source_at[axis] = source->step[axis] * bytes;
+    }
+    const int along = work.axis, across = 3 - along;
+    const Triple stride{1, 1, vector};
+    out_step = to_step[along] * work.stride, source_step = source_at[along] * work.stride;
+    auto add = [&](const Triple& from, int64_t count, int64_t columns) {
+      Stack stack{0, 0, 0, count, from[2], columns};
+      for (int axis = 0; axis < 3; ++axis) {
+        stack.at += from[axis] * in_step[axis];
+        stack.to += from[axis] * to_step[axis];
+        stack.source += from[axis] * source_at[axis];
+      }
+      all.push_back(stack);
+    };
+    // A last vector may compute again what the one before it did, but sums must not count it twice.
+    const bool overlap = !source && length[2] > vector;
+    const int64_t tail = length[2] % vector;
+    for (int64_t d = 0; d < length[0]; ++d)
+      for (int64_t a = 0; a < length[across]; a += stride[across]) {
+        Triple from{d, a, a};
+        const int64_t whole = along == 2 ? length[2] - tail : length[1];
+        const int64_t columns = along == 1 ? std::min(vector, length[2] - a) : vector;
+        if (overlap && columns < vector) from[2] = length[2] - vector;
+        // Of planes along the width, neighbours are vectors; otherwise they may be some apart.
+        const int64_t phases = stride[along] == work.stride ? 1 : work.stride;
+        for (int64_t phase = 0; phase < phases; ++phase) {
+          int64_t left = (whole - phase + work.stride - 1) / work.stride;
+          if (stride[along] == work.stride) left = whole / work.stride;
+          from[along] = phase;
+          while (left > 0) {
+            const int64_t pieces = (left + most - 1) / most, count = (left + pieces - 1) / pieces;
+            add(from, count, overlap ? vector : columns);
+            from[along] += count * work.stride, left -= count;
+          }
+        }
+        if (along == 2 && tail) {
+          from[2] = length[2] - (overlap ? vector : tail);
+          add(from, 1, overlap ? vector : tail);
+        }
+      }
+  }
+
+  // Cells and gradient where they are, from the first of the tensor on; the output from the tile's.
+  void fill_in_place(const Work& work, const View& x, const View& out, const Triple& start,
+                     int64_t most, int64_t bytes) {
+    const Part& part = work.part;
+    length = work.length(start), all.clear();
+    out_step = part[2].step * out.stride[2] * work.stride;
+    source_step = out.stride[2] * work.stride * bytes;
+    const Range whole = inside(part[2], x.size[2]);
+    Triple at{};
+    for (at[0] = 0; at[0] < length[0]; ++at[0])
+      for (at[1] = 0; at[1] < length[1]; ++at[1]) {
+        const Range outers = met(part[0], start[0] + at[0], x.size[0]);
+        const Range inners = met(part[1], start[1] + at[1], x.size[1]);
+        for (int64_t phase = 0; phase < std::min(work.stride, length[2]); ++phase)
+          for (at[2] = phase; at[2] < length[2];) {
+            const int64_t left = (length[2] - at[2] + work.stride - 1) / work.stride;
+            const int64_t pieces = (left + most - 1) / most, count = (left + pieces - 1) / pieces;
+            Stack stack{0, 0, 0, count, at[2], 1, outers, inners, {}};
+            for (int axis = 0; axis < 3; ++axis) {
+              const int64_t position = start[axis] + at[axis];
+              stack.at += position * part[axis].advance * x.stride[axis] * bytes;
+              stack.to += at[axis] * part[axis].step * out.stride[axis];
+              stack.source += position * out.stride[axis] * bytes;
+            }
+            const int64_t first = start[2] + at[2], last = first + (count - 1) * work.stride;
+            stack.border = {first * part[2].advance * x.stride[2] * bytes,
+                            x.size[2] * x.stride[2] * bytes,
+                            first < whole.begin || last >= whole.end};
+            all.push_back(stack);
+            at[2] += count * work.stride;
+          }
+      }
+  }
+};
+
+// The tiles of all works, for every unit and element of the batch. Large maps are walked through in
+// the order of memory, units innermost; for small ones, packing weights again would cost more.
+struct Tasks {
+  const std::vector<Work>& works;
+  int64_t units, batch, tiles = 0;
+  bool units_innermost;
+
+  Tasks(const std::vector<Work>& works, int64_t units, int64_t batch, bool units_innermost)
+      : works(works), units(units), batch(batch), units_innermost(units_innermost) {
+    for (const Work& work : works) tiles += work.cut.tiles();
+  }
+  int64_t count() const { return units * batch * tiles; }
+  struct Task {
+    int64_t unit, work, n, tile;
+  };
+  Task operator[](int64_t index) const {
+    const int64_t outer = units_innermost ? index / units : index;
+    Task task{units_innermost ? index % units : index / (batch * tiles), 0,
+              outer / tiles % batch, outer % tiles};
+    while (task.tile >= works[task.work].cut.tiles())
+      task.tile -= works[task.work++].cut.tiles();
+    return task;
+  }
+  // Multiply-adds of one, about.
+  int64_t cost(const Problem& problem) const {
+    int64_t taps = works[0].taps() * problem.inputs;
+    return problem.out.elements() / std::max<int64_t>(count(), 1) * (taps + 8);
+  }
+};
+
+// The weight that takes input `input` to output `output` of a group.
+template <class S>
+Compute<S> weight_at(const Problem& problem, int64_t group, int64_t output, int64_t input,
+                     const Tap& d, const Tap& h, const Tap& w) {
+  const View& weight = problem.weight;
+  const S* found = problem.backward ? weight.at<S>(group * problem.inputs + input, output)
+                                    : weight.at<S>(group * problem.outputs + output, input);
+  return widen(found[d.k * weight.stride[0] + h.k * weight.stride[1] + w.k * weight.stride[2]]);
+}
+
+// Calls `visit(input, tap, depth, height, width)`, taps in the order of Panel::tap_offsets.
+template <class Visit>
+void each_tap(const Part& part, int64_t inputs, Visit visit) {
+  for (int64_t input = 0; input < inputs; ++input) {
+    int64_t tap = 0;
+    for (const Tap& depth : part[0].taps)
+      for (const Tap& height : part[1].taps)
+        for (const Tap& width : part[2].taps) visit(input, tap++, depth, height, width);
+  }
+}
+
+template <class S>
+Compute<S> bias_at(const std::optional<View>& bias, int64_t channel) {
+  return bias ? widen(static_cast<const S*>(bias->data)[channel * bias->batch_stride])
+              : Compute<S>{};
+}
+
+inline int64_t corner(const Work& work, const View& out, const Triple& start) {
+  int64_t offset = 0;
+  for (int axis = 0; axis < 3; ++axis)
+    offset += (work.part[axis].first + work.part[axis].step * start[axis]) * out.stride[axis];
+  return offset;
+}
