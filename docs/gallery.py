@@ -180,6 +180,11 @@ SECTIONS: dict[str, tuple[Picture, ...]] = {
             "Half of the channels at half the size", "octave-split.svg", "octave-split --step 18"
         ),
         Picture("Octave convolution: four paths", "octave.svg", "octave --step 34"),
+        Picture(
+            "Transposed, the paths walked backwards",
+            "octave-transpose.svg",
+            "octave-transpose --stride 2 --input 3 --step 60",
+        ),
     ),
     "Pooling and unpooling": (
         Picture("Max pooling", "max-pool.gif", "max-pool"),

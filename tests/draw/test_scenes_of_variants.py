@@ -12,6 +12,8 @@ from juanji import functional as F
 from juanji.draw.operators import find
 from juanji.draw.svg import svg
 from juanji.draw.texts import sample
+from juanji.explanation import explain
+from juanji.nn import OctaveConvTranspose2d
 
 ODD: dict[str, Any] = {
     "input": (5, 7), "kernel": (3, 2), "stride": (2, 1), "padding": (1, (0, 1)),
@@ -106,6 +108,34 @@ def test_octave(case: str) -> None:
         assert has(scene, name) == (half is not None)
         if half is not None:
             close(tensor(scene, name), half)
+
+
+BACKWARDS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "stride 2": {"stride": 2, "output_padding": 1},
+    "stride 3": {"stride": (3, 1)},
+    "stride 4": {"stride": 4, "downsample": "stride"},
+    "plain to pair": {"alpha_in": 0},
+    "pair to plain": {"alpha_out": 0, "stride": 2},
+    "groups": {"groups": 2},
+    "depthwise": {"groups": 4, "stride": 2},
+    "alpha zero": {"alpha_in": 0, "alpha_out": 0, "stride": 2},
+}
+
+
+@pytest.mark.parametrize("case", BACKWARDS)
+def test_octave_transposed(case: str) -> None:
+    torch.manual_seed(0)
+    given = {"alpha_in": 0.5, "alpha_out": 0.5, **BACKWARDS[case]}
+    layer = OctaveConvTranspose2d(4, 4, 3, padding=1, **given).double()
+    x = F.octave_split(torch.randn(1, 4, 3, 4, dtype=torch.float64), given["alpha_in"])
+    scene = explain(layer, x).scene
+    wanted = layer(x)
+    halves = (wanted, None) if isinstance(wanted, torch.Tensor) else tuple(wanted)
+    for half, name in zip(halves, ("high output", "low output"), strict=True):
+        assert has(scene, name) == (half is not None)
+        if half is not None:
+            close(tensor(scene, name), half.detach())
 
 
 def test_octave_with_alpha_zero_is_the_ordinary_convolution() -> None:

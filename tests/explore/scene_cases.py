@@ -175,4 +175,21 @@ CASES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("stacked", {"input": (9,), "layers": 3}),
     ("stacked", {"input": (5, 6, 5), "kernel": 2}),
     ("view", {"input": (15,), "kernels": (3, 2, 3), "strides": (2, 1, 1), "dilations": (1, 2, 1)}),
+    ("octave-transpose", {"stride": 2, "output_padding": 1, "bias": (1, 2)}),
+    (
+        "octave-transpose",
+        {
+            "input": (4,),
+            "stride": 3,
+            "in_channels": 4,
+            "out_channels": 4,
+            "alpha_out": 0.25,
+            "downsample": "stride",
+        },
+    ),
+    ("octave-transpose", {"alpha_in": 0}),
+    ("octave-transpose", {"alpha_out": 0}),
+    ("octave-transpose", {"alpha_in": 0, "alpha_out": 0, "groups": 2, "bias": (1, 2)}),
+    ("octave-transpose", {"in_channels": 4, "out_channels": 4, "groups": 4, "input": (3, 4)}),
+    ("octave-transpose", {"input": (5,), "stride": 3}),
 )

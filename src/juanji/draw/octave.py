@@ -9,7 +9,6 @@ from math import prod
 from .. import cost
 from ..bind import Bound
 from ..ops.octave.paths import Cut, Path, Paths, halve
-from ..spec import Conv
 from . import stages
 from .resample import averaged, repeated
 from .scene import CELLS, STEPS, Arrow, Fact, Grid, Scene, Step, Tap, at_most
@@ -53,7 +52,7 @@ def scene(
         ValueError: sizes do not fit, or there is too much to draw.
 
     >>> from juanji.bind import bind
-    >>> from juanji.spec import windows
+    >>> from juanji.spec import Conv, windows
     >>> spec = Conv(windows((1,)), 2, 1)
     >>> paths = scene(Cut(spec, 1, 0), bind(spec, (3,)), [1, 2, 3], [10, 20], [1, 2])
     >>> [(step.stage, step.arithmetic) for step in paths.steps][-3:]
@@ -82,7 +81,7 @@ def scene(
     kernel = [axis.kernel for axis in bound.axes]
     columns = spec.in_channels // spec.groups
     count = spec.out_channels * columns * prod(kernel)
-    parts = _Weights(cut, kernel, numbers("weight", weight, count, -1, 2, seed=2), bias)
+    parts = Weights(cut, kernel, numbers("weight", weight, count, -1, 2, seed=2), bias)
     if ordinary:
         _convolve(drawing, parts, "H->H", bound, sources["high"], "high", None)
     else:
@@ -103,7 +102,7 @@ def scene(
 def facts_of(cut: Cut, bound: Bound, alpha: str = "") -> tuple[Fact, ...]:
     """Return the facts of octave convolution: alpha, sizes, weights, and the cost of its paths."""
     spec = cut.spec
-    kernel, columns = [axis.kernel for axis in bound.axes], spec.in_channels // spec.groups
+    kernel, columns = [axis.kernel for axis in bound.axes], sum(cut.fine) // spec.groups
     sizes = [shape(bound.output_size), shape(halve(bound.output_size))]
     made = [size for size, count in zip(sizes, cut.made, strict=True) if count]
     parts = _costs(Paths(cut, bound))
@@ -113,7 +112,7 @@ def facts_of(cut: Cut, bound: Bound, alpha: str = "") -> tuple[Fact, ...]:
     return (
         Fact("alpha", alpha or counted),
         Fact("output size", " and ".join(made)),
-        Fact("weights", f"{shape((spec.out_channels, columns, *kernel))} = {cost.weights(spec)}"),
+        Fact("weights", f"{shape((sum(cut.coarse), columns, *kernel))} = {cost.weights(spec)}"),
         Fact("multiply-adds", f"{names} = {sum(parts.values())} (alpha 0: {whole})"),
     )  # fmt: skip
 
@@ -129,15 +128,17 @@ def _costs(paths: Paths) -> dict[str, int]:
     if cut.fine[1] and cut.coarse[0] and not cut.depthwise:
         bounds["L->H"] = paths.low_to_high.bound
     if cut.fine[0] and cut.coarse[1] and not cut.depthwise:
-        bounds["H->L"] = _part(paths.to_low, cut.fine[0])
+        bounds["H->L"] = part(paths.to_low, cut.fine[0])
     if cut.fine[1] and cut.coarse[1]:
         low = paths.to_low
-        bounds["L->L"] = low.bound if cut.depthwise else _part(low, cut.fine[1])
+        bounds["L->L"] = low.bound if cut.depthwise else part(low, cut.fine[1])
+    if cut.spec.transposed:  # the same paths, walked backwards
+        bounds = {name[::-1].replace(">-", "->"): bound for name, bound in bounds.items()}
     return {name: cost.multiply_adds(bound).dense for name, bound in bounds.items()}
 
 
 @dataclass(frozen=True)
-class _Weights:
+class Weights:
     """The ordinary weight, cut into the four paths."""
 
     cut: Cut
@@ -148,9 +149,9 @@ class _Weights:
     def part(self, name: str) -> tuple[float, ...]:
         """Return the block of a path, such as "H->L"."""
         spec = self.cut.spec
-        taps, columns = prod(self.kernel), spec.in_channels // spec.groups
-        high_out, high_in = self.cut.made[0], self.cut.given[0] // spec.groups
-        rows = range(high_out) if name.endswith("H") else range(high_out, spec.out_channels)
+        taps, columns = prod(self.kernel), sum(self.cut.fine) // spec.groups
+        high_out, high_in = self.cut.coarse[0], self.cut.fine[0] // spec.groups
+        rows = range(high_out) if name.endswith("H") else range(high_out, sum(self.cut.coarse))
         picked = range(high_in) if name.startswith("H") else range(high_in, columns)
         if self.cut.depthwise or not (self.cut.low_in or self.cut.low_out):
             picked = range(columns)
@@ -169,7 +170,7 @@ class _Weights:
         return self.bias[:high] if name.endswith("H") else self.bias[high:]
 
 
-def _high(drawing: _Drawing, parts: _Weights, sources: dict[str, Grid]) -> None:
+def _high(drawing: _Drawing, parts: Weights, sources: dict[str, Grid]) -> None:
     """Y_H = conv(X_H) + repeat(conv(X_L))."""
     paths, cut = drawing.paths, drawing.paths.cut
     if not cut.made[0]:
@@ -207,7 +208,7 @@ def _high(drawing: _Drawing, parts: _Weights, sources: dict[str, Grid]) -> None:
     drawing.flow(small.name, name)
 
 
-def _low(drawing: _Drawing, parts: _Weights, sources: dict[str, Grid]) -> None:
+def _low(drawing: _Drawing, parts: Weights, sources: dict[str, Grid]) -> None:
     """Y_L = conv(pool(X_H)) + conv(X_L)."""
     paths, cut = drawing.paths, drawing.paths.cut
     if not cut.made[1]:
@@ -222,18 +223,19 @@ def _low(drawing: _Drawing, parts: _Weights, sources: dict[str, Grid]) -> None:
             else _pool(drawing, sources["high"], paths.pooled, "H->H: pool", row=0)
         )
         x = _pool(drawing, x, halves, "H->L: pool", row=1 if x.name == "high" else 2)
-        _convolve(drawing, parts, "H->L", _part(path, cut.fine[0]), x, "low", None)
+        _convolve(drawing, parts, "H->L", part(path, cut.fine[0]), x, "low", None)
     if "low" in sources:
         x = _pool(drawing, sources["low"], paths.pooled, "L->L: pool", row=3)
-        bound = path.bound if cut.depthwise else _part(path, cut.fine[1])
+        bound = path.bound if cut.depthwise else part(path, cut.fine[1])
         _convolve(drawing, parts, "L->L", bound, x, "low", drawing.outputs.get("low"))
 
 
-def _part(path: Path, channels: int) -> Bound:
-    """Return the convolution of some of a path's input channels."""
+def part(path: Path, channels: int) -> Bound:
+    """Return the convolution of some of a path's fine channels."""
     bound = path.bound
-    spec = bound.spec
-    assert isinstance(spec, Conv)
+    spec = stages.conv_of(bound)
+    if spec.transposed:
+        return replace(bound, spec=replace(spec, out_channels=channels))
     return replace(bound, spec=replace(spec, in_channels=channels))
 
 
@@ -249,7 +251,7 @@ def _pool(drawing: _Drawing, source: Grid, block: Sequence[int], stage: str, *, 
 
 
 def _convolve(
-    drawing: _Drawing, parts: _Weights, path: str, bound: Bound, source: Grid, target: str,
+    drawing: _Drawing, parts: Weights, path: str, bound: Bound, source: Grid, target: str,
     before: Grid | None,
 ) -> None:  # fmt: skip
     """Add one path's convolution; without a target its result stays between."""

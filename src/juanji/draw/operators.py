@@ -264,6 +264,29 @@ def _channel_shuffle(
     return compositions.channel_shuffle(input, channels, groups, values)
 
 
+def _octave_transpose(
+    *,
+    alpha_in: float,
+    alpha_out: float,
+    downsample: str,
+    output_padding: Size,
+    high: Numbers | None = None,
+    low: Numbers | None = None,
+    weight: Numbers | None = None,
+    bias: Numbers | None = None,
+    **given: Any,
+) -> Scene:
+    from ..ops.octave import octave_cut
+    from . import octave_transpose
+
+    extra = per_axis("output_padding", output_padding, len(given["input"]))
+    bound = _bound_conv(**given, transposed=True, output_padding=extra)
+    assert isinstance(bound.spec, Conv)
+    cut = octave_cut(bound.spec, alpha_in, alpha_out, downsample)
+    alpha = f"{alpha_in} -> {alpha_out}"
+    return octave_transpose.scene(cut, bound, high, low, weight, bias, alpha=alpha)
+
+
 def _octave_split(
     *, input: Sequence[int], channels: int, alpha: float, values: Numbers | None = None
 ) -> Scene:
@@ -426,6 +449,12 @@ OPERATORS: tuple[Operator, ...] = (
         "octave", "octave convolution", "frequency", _octave,
         CONV | {"input": (4, 4), "padding": 1, "in_channels": 2, "out_channels": 2}
         | {"alpha_in": 0.5, "alpha_out": 0.5, "downsample": "pool"},
+        ("high", "low", "weight", "bias"),
+    ),
+    Operator(
+        "octave-transpose", "transposed octave convolution", "frequency", _octave_transpose,
+        CONV | {"input": (4, 4), "padding": 1, "in_channels": 2, "out_channels": 2}
+        | {"output_padding": 0, "alpha_in": 0.5, "alpha_out": 0.5, "downsample": "pool"},
         ("high", "low", "weight", "bias"),
     ),
     Operator(

@@ -8,7 +8,7 @@ from math import prod
 
 from .scene import Grid, Position, Role, Step, Tap, Write
 from .stages import read, unflat, written
-from .texts import kept, number, running, shape
+from .texts import kept, number, running, shape, total
 
 
 def averaged(
@@ -52,6 +52,47 @@ def repeated(
             texts.append((old, number(value), old + value))
         text = running(texts) if before else f"{number(value)} -> {shape(times)}"
         steps.append(Step(stage, tuple(taps), tuple(writes), text, scatter=True))
+    return tuple(steps)
+
+
+def collected(
+    source: Grid, target: str, block: Sequence[int], size: Sequence[int], *, stage: str = "",
+    before: Grid | None = None,
+) -> tuple[Step, ...]:  # fmt: skip
+    """Return the steps that sum blocks, added to what is there: the adjoint of `repeated`."""
+    steps = []
+    for channel, at in _each(source.channels, size):
+        taps = [
+            Tap(source.name, channel, cell, read(source, channel, cell), 1.0)
+            for cell in _block(at, block, source.size)
+        ]
+        if before:
+            taps.append(Tap(target, channel, at, read(before, channel, at)))
+        result = 0.0
+        for tap in taps:
+            result += tap.value
+        text = total([number(tap.value) for tap in taps], result)
+        steps.append(Step(stage, tuple(taps), (Write(target, channel, at, result),), text))
+    return tuple(steps)
+
+
+def spread(
+    source: Grid, target: str, block: Sequence[int], size: Sequence[int], *, stage: str = "",
+    before: Grid | None = None,
+) -> tuple[Step, ...]:  # fmt: skip
+    """Return the steps that share cells out over blocks: the adjoint of `averaged`."""
+    steps = []
+    for channel, at in _each(source.channels, source.size):
+        value = read(source, channel, at)
+        cells = list(_block(at, block, size))
+        taps, writes, texts = [], [], []
+        for cell in cells:
+            old = read(before, channel, cell) if before else 0.0
+            new = old + value / len(cells)
+            taps.append(Tap(source.name, channel, at, value, 1 / len(cells)))
+            writes.append(Write(target, channel, cell, new))
+            texts.append((old, f"{number(value)}/{len(cells)}", new))
+        steps.append(Step(stage, tuple(taps), tuple(writes), running(texts), scatter=True))
     return tuple(steps)
 
 

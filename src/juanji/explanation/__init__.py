@@ -13,7 +13,7 @@ from ..spec import Conv, Pool
 from . import table, windowed
 from .crop import View
 from .explanation import Explanation
-from .walk import Walk, walk
+from .walk import Walk, walk_through
 
 __all__ = ["Explanation", "Walk", "explain"]
 
@@ -58,7 +58,7 @@ def explain(
         raise TypeError(f"layer must be a specification or a torch.nn.Module, got {type(layer)}")
     row = table.find(layer)
     if row is None and list(layer.children()):
-        return walk(layer, input, view)
+        return walk_through(layer, input, view)
     if row is None:
         raise TypeError(
             f"layer must be one of: {', '.join(row.kind for row in table.LAYERS)}; "

@@ -76,10 +76,12 @@ def _weigh_few(layer: Any, x: Tensor) -> Scene:
     small = _corner(x)[:WEIGHED]
     sketch = Sketch()
     source = sketch.input(small.shape[1:], len(small), flat(small))
-    spread = torch.tensor(factors[: len(small)]).view(-1, *(1 for _ in small.shape[1:]))
+    spread = torch.tensor(factors[: len(small)], dtype=small.dtype).view(
+        -1, *(1 for _ in small.shape[1:])
+    )
     other = sketch.add(
         replace(source, name="gate", title="gate", role="weight", row=1,
-                values=tuple(flat(spread.expand(small.shape).double())))
+                values=tuple(flat(spread.expand(small.shape))))
     )  # fmt: skip
     sketch.each(
         [source, other], "output", lambda v: v[0] * v[1], lambda t, y: f"{t[0]}*{t[1]} = {y}",

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..bind import Bound, bind
-from ..draw import octave
+from ..draw import octave, octave_transpose
 from ..draw.scene import Crop, Scene
 from ..draw.texts import shape
 from ..ops.octave import OctavePair, octave_conv_cut, octave_split
@@ -65,6 +65,27 @@ def convolution(layer: Any, input: Any, view: View) -> Scene:
     )
     about = octave.facts_of(cut, bound, f"{layer.alpha_in} -> {layer.alpha_out}")
     return _told(replace(made, facts=about), pair, cut, bound)
+
+
+def transposed(layer: Any, input: Any, view: View) -> Scene:
+    """Return the scene of a transposed octave convolution layer, whole.
+
+    Raises:
+        ValueError: the input does not fit the layer, or is too large to be drawn.
+    """
+    pair = _pair(layer, input)
+    bound = bind(layer.spec(), pair.spatial)
+    bias = None if layer.bias is None else flat(real(layer.bias, "bias"))
+    return octave_transpose.scene(
+        layer.cut,
+        bound,
+        None if pair.high is None else flat(pair.high[0]),
+        None if pair.low is None else flat(pair.low[0]),
+        flat(real(layer.weight, "weight")),
+        bias,
+        alpha=f"{layer.alpha_in} -> {layer.alpha_out}",
+        title=f"{type(layer).__name__}: octave-transpose {shape(layer.kernel_size)}",
+    )
 
 
 def _pair(layer: Any, input: Any) -> OctavePair:

@@ -17,6 +17,7 @@ from ..nn.depthwise_separable import DepthwiseSeparableConv
 from ..nn.flattened import FlattenedConv
 from ..nn.interleaved import InterleavedGroupConv
 from ..nn.octave import OctaveConv
+from ..nn.octave_transpose import OctaveConvTranspose
 from ..nn.pool import AvgUnpool, MaxUnpool, StochasticPool
 from ..nn.shuffled import ShuffledGroupConv
 from ..nn.spatially_separable import SpatiallySeparableConv
@@ -53,6 +54,7 @@ LAYERS: tuple[Row, ...] = (
     Row("average unpooling", _is(AvgUnpool), unpooled.avg_unpooling),
     Row("deformable convolution", _is(DeformConv), sampled.deformable),
     Row("octave convolution", _is(OctaveConv), octaves.convolution),
+    Row("transposed octave convolution", _is(OctaveConvTranspose), octaves.transposed),
     *(
         Row(operator.replace("-", " "), _is(kind), composed.build(operator, stages))
         for operator, kind, stages in (

@@ -66,7 +66,8 @@ def adaptive(layer: Any, input: Any, view: View) -> Scene:
 
 
 def max_unpooling(layer: Any, input: Any, view: View) -> Scene:
-    """Return the scene of max unpooling; input is the pair (values, indices), or what to pool.
+    """Return the scene of max unpooling; input is (values, indices), or with the output's size
+    (values, indices, size), or what to pool first.
 
     Raises:
         IndexError: an index is not that of a cell.
@@ -81,7 +82,8 @@ def max_unpooling(layer: Any, input: Any, view: View) -> Scene:
         return _told(made, layer, bound, len(x), first, part)
     values = example(input[0], None, (1,) * axes_of(layer))
     indices = example(input[1], None, (1,) * axes_of(layer))
-    bound = bind_unpool(values, *arguments, None)
+    size = input[2] if len(input) > 2 else None
+    bound = bind_unpool(values, *arguments, None if size is None else size[-axes_of(layer) :])
     check_channel(view, len(values))
     few = min(len(values), CHANNELS)
     first = min(view.channel, len(values) - few)

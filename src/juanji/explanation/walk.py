@@ -119,7 +119,7 @@ class Walk:
         return f'<iframe srcdoc="{page}" style="width:100%;height:900px;border:0"></iframe>'
 
 
-def walk(model: nn.Module, input: Any, view: View) -> Walk:
+def walk_through(model: nn.Module, input: Any, view: View) -> Walk:
     """Run a model once in evaluation mode and explain its layers; None: without running it.
 
     The model is left as it was.
