@@ -72,7 +72,9 @@ class Accuracy:
 
     def table(self, results: Results) -> list[list[str]]:
         """Return a row for each variant."""
-        rows = [["variant", "accuracy", "on what it learnt from", "weights", "multiply-adds"]]
+        rows = [
+            [self.data.__name__, "accuracy", "on what it learnt from", "weights", "multiply-adds"]
+        ]
         for variant in self.variants:
             found = runs(results, variant)
             if not found:

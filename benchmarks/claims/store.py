@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,10 +60,12 @@ class Store:
             if self.get(study, cell) is None
         ]
 
-    def environments(self) -> set[str]:
-        """Return where the results are from, in words."""
-        kept = (read(path) for path in self.folder.glob("*/*.json"))
-        return {described(content["environment"]) for content in kept if content}
+    def kept(self) -> Iterator[dict[str, Any]]:
+        """Return all that is kept: settings, environment and result of each."""
+        for path in sorted(self.folder.glob("*/*.json")):
+            content = read(path)
+            if content is not None:
+                yield content
 
 
 def described(environment: dict[str, Any]) -> str:
