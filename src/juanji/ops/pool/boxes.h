@@ -40,6 +40,11 @@ inline std::optional<Boxes> boxes_of(const Windows& windows) {
   return boxes;
 }
 
+// Coarse cells of a row, `channels` side by side, that are one task.
+inline int64_t box_chunk(int64_t channels) {
+  return std::max(int64_t(8192) / std::max(channels, int64_t(1)), int64_t(1));
+}
+
 // Whether vectors may lie along the last axis.
 inline bool in_pairs(const Boxes& boxes, std::initializer_list<const View*> views) {
   for (const View* view : views)
@@ -77,14 +82,17 @@ void write_boxes(const Boxes& boxes, const View& target, bool innermost, const M
       std::fill(row, row + whole, S{});
     }
   };
-  each_row(target.batch, target.channels / channels, coarse, (rows + 1) * whole, [&] {
+  const int64_t chunk = box_chunk(channels);
+  const int64_t cost = (boxes.taps() + 1) * std::min(chunk, coarse[2]) * channels;
+  each_part(target.batch, target.channels / channels, coarse, chunk, cost, [&] {
     // all copied: threads share no line of memory that one of them may write beside
-    return [=, op = make()](int64_t n, int64_t c, int64_t d, int64_t h) mutable {
+    return [=, op = make()](int64_t n, int64_t c, int64_t d, int64_t h, int64_t w0,
+                            int64_t many) mutable {
       S* plane = target.at<S>(n, c);
-      S* to = plane + boxes.offset(target, d, h);
+      S* to = plane + boxes.offset(target, d, h, w0);
       if (!op.go_to(n, c, d, h)) return;
       if (innermost)
-        for (int64_t w = 0; w < coarse[2]; ++w, to += box[2] * channels)
+        for (int64_t w = w0; w < w0 + many; ++w, to += box[2] * channels)
           each_vector<width>(channels, [&](int64_t k, int64_t count) {
             op.begin(w, k, count);
             for (int64_t i = 0; i < rows; ++i)
@@ -92,8 +100,8 @@ void write_boxes(const Boxes& boxes, const View& target, bool innermost, const M
                 store(to + offset[i] + j * channels + k, op.cell(i, j), count);
           });
       else
-        each_vector<width>(coarse[2], [&](int64_t w, int64_t count) {
-          op.begin(w, 0, count);
+        each_vector<width>(many, [&](int64_t w, int64_t count) {
+          op.begin(w0 + w, 0, count);
           for (int64_t i = 0; i < rows; ++i) {
             S* pair = to + offset[i] + 2 * w;
             auto first = op.cell(i, 0), second = op.cell(i, 1);
@@ -103,6 +111,7 @@ void write_boxes(const Boxes& boxes, const View& target, bool innermost, const M
                 pair[0] = narrow<S>(first[lane]), pair[1] = narrow<S>(second[lane]);
           }
         });
+      if (w0 + many < coarse[2]) return;
       if (covered < whole)
         for (int64_t i = 0; i < rows; ++i) {
           S* row = plane + boxes.offset(target, d, h) + offset[i];
@@ -163,17 +172,18 @@ struct AtTap {
 
 // -------------------------------------------------------------------------------- fine cells read
 
-// The coarse cells of a row out of pairs of cells in the given fine rows, by an operation of
+// The coarse cells of a row, from `first` on, out of pairs of cells in the given fine rows, by an operation of
 // reduce.h. The taps are counted in C order.
 template <class S, class Op>
 void reduce_pairs(const Op& op, const S* source, const std::vector<int64_t>& rows,
-                  const Taps<typename Op::A>& taps, int64_t pairs) {
+                  const Taps<typename Op::A>& taps, int64_t first, int64_t pairs) {
   using A = Compute<S>;
   constexpr int width = lanes<A>;
   constexpr auto all = std::make_index_sequence<width>{};
   const int64_t many = int64_t(rows.size());
   const int64_t* offset = rows.data();
   each_vector<width>(pairs, [&](int64_t w, int64_t count) {
+    w += first;
     typename Op::State state;
     auto take = [&]<int pass>() {
       for (int64_t i = 0; i < many; ++i) {
@@ -196,7 +206,7 @@ void reduce_pairs(const Op& op, const S* source, const std::vector<int64_t>& row
   });
 }
 
-// `make()` gives every thread its own `each(n, c, d, h)`, which makes the operation for a coarse row.
+// `make()` gives every thread its own `operation(n, c, d, h, w, count)`, for a part of a coarse row.
 // `numbers`: what the operation knows the cells of a box by.
 template <class S, class Make>
 void read_pairs(const Boxes& boxes, const View& source, const std::vector<int32_t>& numbers,
@@ -207,16 +217,18 @@ void read_pairs(const Boxes& boxes, const View& source, const std::vector<int32_
   Taps<A> taps;
   taps.clear(boxes.taps());
   for (int32_t number : numbers) taps.add(0, 0, number, 1);
-  each_row(source.batch, source.channels, boxes.coarse, boxes.taps() * boxes.coarse[2], [&] {
-    return [=, operation = make()](int64_t n, int64_t c, int64_t d, int64_t h) mutable {
-      reduce_pairs<S>(operation(n, c, d, h), source.at<S>(n, c) + boxes.offset(source, d, h), rows,
-                      taps, boxes.coarse[2]);
+  const int64_t chunk = box_chunk(1), cost = boxes.taps() * std::min(chunk, boxes.coarse[2]);
+  each_part(source.batch, source.channels, boxes.coarse, chunk, cost, [&] {
+    return [=, operation = make()](int64_t n, int64_t c, int64_t d, int64_t h, int64_t w,
+                                   int64_t count) mutable {
+      reduce_pairs<S>(operation(n, c, d, h, w, count),
+                      source.at<S>(n, c) + boxes.offset(source, d, h), rows, taps, w, count);
     };
   });
 }
 
-// The same with vectors along the channels: `each(n, d, h, reduce)` is to call `reduce(op, w)` for
-// the coarse cells of a row.
+// The same with vectors along the channels: `each(n, d, h, w, count, reduce)` is to
+// call `reduce(op, w)` for some coarse cells of a row.
 template <class S, class Make>
 void read_boxes(const Boxes& boxes, const View& source, const std::vector<int32_t>& numbers,
                 const Make& make) {
@@ -225,10 +237,13 @@ void read_boxes(const Boxes& boxes, const View& source, const std::vector<int32_
   for (int64_t tap = 0; tap < boxes.taps(); ++tap)
     taps.add(boxes.row_offset(source, tap / boxes.box[2]) + tap % boxes.box[2] * source.stride[2],
              0, numbers[tap], 1);
-  each_row(source.batch, 1, boxes.coarse, boxes.taps() * boxes.coarse[2] * source.channels, [&] {
-    return [=, each = make()](int64_t n, int64_t, int64_t d, int64_t h) mutable {
+  const int64_t chunk = box_chunk(source.channels);
+  const int64_t cost = boxes.taps() * std::min(chunk, boxes.coarse[2]) * source.channels;
+  each_part(source.batch, 1, boxes.coarse, chunk, cost, [&] {
+    return [=, each = make()](int64_t n, int64_t, int64_t d, int64_t h, int64_t first,
+                              int64_t count) mutable {
       const S* row = source.at<S>(n, 0) + boxes.offset(source, d, h);
-      each(n, d, h, [&](const auto& op, int64_t w) {
+      each(n, d, h, first, count, [&](const auto& op, int64_t w) {
         reduce<false>(op, row + w * boxes.box[2] * source.stride[2], taps, source.channels);
       });
     };

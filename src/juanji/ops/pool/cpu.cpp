@@ -35,7 +35,7 @@ void maximum(const Job& job, bool innermost) {
   }
   if (const auto boxes = boxes_of(job.windows); boxes && in_pairs(*boxes, {&source}))
     return read_pairs<S>(*boxes, source, in_order(*boxes), [&] {
-      return [&](int64_t n, int64_t c, int64_t d, int64_t h) {
+      return [&](int64_t n, int64_t c, int64_t d, int64_t h, int64_t, int64_t) {
         Op op;
         op.out = row_of<S>(job.target, n, c, d, h);
         if constexpr (numbered) op.taps_out = row_of<uint8_t>(*job.taps_out, n, c, d, h);
@@ -145,7 +145,7 @@ void sum(const Job& job, bool innermost) {
       return write_boxes<S>(*boxes, job.target, innermost, [&] { return Spread<S>{source, by}; });
     if (!job.adjoint && !innermost && in_pairs(*boxes, {&source}))
       return read_pairs<S>(*boxes, source, in_order(*boxes), [&] {
-        return [&](int64_t n, int64_t c, int64_t d, int64_t h) {
+        return [&](int64_t n, int64_t c, int64_t d, int64_t h, int64_t, int64_t) {
           return Sum<S, false>{row_of<S>(job.target, n, c, d, h), nullptr, by};
         };
       });
@@ -164,7 +164,7 @@ void sum(const Job& job, bool innermost) {
     });
     return;
   }
-  if (in_lines(job)) return job.adjoint ? spread_lines<S>(job) : pool_lines<S, Plus>(job);
+  if (in_lines(job)) return pool_lines<S, Plus>(job);
   auto add = [&]<class T>(T) {  // what is written: to the output, or to a phase of it
     planes<S>(job, A(0), [](int64_t) {
       return [](const Block<A>& block) {
@@ -249,7 +249,6 @@ void place(const Job& job, bool innermost) {
     });
     return;
   }
-  if (in_lines(job) && job.numbers->stride[2] == 1) return place_lines<S>(job);
   planes<S>(job, A(0), [](int64_t) {
     return [](const Block<A>& block) {
       return Matching<A, Lane<A>>{static_cast<A*>(block.out), block.numbers};

@@ -80,8 +80,8 @@ void draw(const Job& job, bool innermost, int64_t seed, std::atomic<bool>& refus
   const auto boxes = boxes_of(job.windows);
   if (!innermost && boxes && in_pairs(*boxes, {&source})) {
     read_pairs<S>(*boxes, source, in_order(*boxes), [&] {
-      return [&](int64_t n, int64_t c, int64_t d, int64_t h) {
-        if (!owned_weights<S>(job, n, c, 1, d, h, h, 0, size[2] - 1)) refused = true;
+      return [&](int64_t n, int64_t c, int64_t d, int64_t h, int64_t first, int64_t count) {
+        if (!owned_weights<S>(job, n, c, 1, d, h, h, first, first + count - 1)) refused = true;
         auto random = [row = key(n, c, d, h)](int64_t w) { return random_in_row<A>(w, row); };
         return Draw<S, decltype(random)>{random, row_of<S>(job.target, n, c, d, h),
                                          row_of<uint8_t>(*job.taps_out, n, c, d, h)};

@@ -192,9 +192,12 @@ bool read_own(const View& source, const View& where, const View& out, bool inner
   };
   if (innermost)
     read_boxes<S>(*boxes, source, boxes->numbers, [&] {
-      return [&, thread = Thread{own}](int64_t n, int64_t d, int64_t h, const auto& each) mutable {
+      return [&, thread = Thread{own}](int64_t n, int64_t d, int64_t h, int64_t first,
+                                              int64_t count, const auto& each) mutable {
         ByIndex<S> op = operation(n, 0, d, h, thread.indices);
-        for (int64_t w = 0; own && w < out.size[2]; ++w) {
+        op.out += first * out.stride[2], op.index += first * where.stride[2];
+        op.base += first * boxes->box[2];
+        for (int64_t w = first; own && w < first + count; ++w) {
           each(op, w);
           op.out += out.stride[2], op.index += where.stride[2], op.base += boxes->box[2];
         }
@@ -202,7 +205,8 @@ bool read_own(const View& source, const View& where, const View& out, bool inner
     });
   else
     read_pairs<S>(*boxes, source, boxes->numbers, [&] {
-      return [&, thread = Thread{own}](int64_t n, int64_t c, int64_t d, int64_t h) mutable {
+      return [&, thread = Thread{own}](int64_t n, int64_t c, int64_t d, int64_t h, int64_t,
+                                              int64_t) mutable {
         return operation(n, c, d, h, thread.indices);
       };
     });

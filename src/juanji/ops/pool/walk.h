@@ -1,6 +1,8 @@
 // Ways along the rows of a grid and along the vectors of a row.
 #pragma once
 
+#include <algorithm>
+
 #include "tensor.h"
 
 namespace juanji {
@@ -27,6 +29,21 @@ void each_row(int64_t batch, int64_t channels, const Triple& size, int64_t cost,
       c = 0, ++n;
     }
   }, cost);
+}
+
+// Calls `each(n, c, d, h, w, count)` for all rows in parts of at most `chunk` cells, so that threads
+// share long rows too. `cost` is that of a part.
+template <class Make>
+void each_part(int64_t batch, int64_t channels, const Triple& size, int64_t chunk, int64_t cost,
+               const Make& make) {
+  const int64_t width = size[2], parts = (width + chunk - 1) / chunk;
+  each_row(batch, channels, {size[0], size[1] * parts, 1}, cost, [&] {
+    return [=, each = make()](int64_t n, int64_t c, int64_t d, int64_t row) mutable {
+      if (parts == 1) return each(n, c, d, row, int64_t(0), width);
+      int64_t w = row % parts * chunk;
+      each(n, c, d, row / parts, w, std::min(chunk, width - w));
+    };
+  });
 }
 
 // Calls `each(at, count)` for vectors that cover `count` elements. The last one does some elements

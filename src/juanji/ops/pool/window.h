@@ -54,33 +54,6 @@ struct Axis {
     }
   }
 
-  // The same without a dilation: `count` neighbours from `first` on; the tap of the first.
-  struct Range {
-    int64_t first, tap, count;
-  };
-  Range range(bool adjoint, int64_t at) const {
-    if (!adjoint) {
-      auto [k, last] = taps(at, 0, fine);
-      return {start(at) + k, k, last - k};
-    }
-    int64_t first = std::max(ceil_divide(at + low - kernel + 1, stride), int64_t(0));
-    int64_t last = std::min(floor_divide(at + low, stride), coarse - 1);
-    return {first, at - start(first), std::max(last - first + 1, int64_t(0))};
-  }
-
-  // The same as an arithmetic progression; from the coarse grid, without a dilation.
-  struct Progression {
-    int64_t at, tap, count, at_step, tap_step;
-  };
-  Progression progression(bool adjoint, int64_t at) const {
-    if (adjoint) {
-      Range found = range(true, at);
-      return {found.first, found.tap, found.count, 1, -stride};
-    }
-    auto [first, last] = taps(at, 0, fine);
-    return {start(at) + first * dilation, first, last - first, dilation, 1};
-  }
-
   // Window o and its neighbours share the fine cells among them; these are its own.
   std::pair<int64_t, int64_t> owned(int64_t o) const {
     return {o == 0 ? 0 : std::clamp(start(o), int64_t(0), fine),
