@@ -183,7 +183,7 @@ SECTIONS: dict[str, tuple[Picture, ...]] = {
         Picture(
             "Transposed, the paths walked backwards",
             "octave-transpose.svg",
-            "octave-transpose --stride 2 --input 3 --step 60",
+            "octave-transpose --stride 2 --input 3 --step 30",
         ),
     ),
     "Pooling and unpooling": (
