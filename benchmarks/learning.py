@@ -78,6 +78,8 @@ NEEDS: dict[str, dict[str, int]] = {
     "shufflenet_g2": THIN | {"width": 6},
     "shufflenet_g3": THIN | {"width": 6},
     "shufflenet_g4": THIN | {"width": 6},
+    "fcn32s": {"epochs": 30},  # sees the squares only coarsely
+    "deeplab3_resnet50": {"epochs": 20},
     "factorized18": THIN,
     "combined29": THIN,
 }
