@@ -93,7 +93,7 @@ def merge(
     )
 
 
-def frequencies(size: Sequence[int], channels: int, image: Numbers | None = None) -> Scene:
+def frequencies(size: Sequence[int], channels: int, input: Numbers | None = None) -> Scene:
     """Return the scene of `frequency_split`: block averages are the low part, the rest is high.
 
     >>> scene = frequencies((3,), 1, [1, 3, 8])
@@ -102,7 +102,7 @@ def frequencies(size: Sequence[int], channels: int, image: Numbers | None = None
     """
     cells = prod(size)
     at_most("cells", 4 * channels * cells, CELLS)
-    values = numbers("image", image, channels * cells, 0, 9, seed=1)
+    values = numbers("image", input, channels * cells, 0, 9, seed=1)
     whole = Grid("image", "image", "input", tuple(size), channels, values, 0)
     block = (2,) * len(size)
     averages, small = averaged(whole, "average", block, stage="average", column=1)

@@ -64,7 +64,7 @@ def max_pool_and_unpool(bound: Bound, channels: int, input: Numbers | None = Non
     return _scene("max-unpool", bound, (source, values, indices), steps, None)
 
 
-def avg_unpool(bound: Bound, channels: int, pooled: Numbers | None = None) -> Scene:
+def avg_unpool(bound: Bound, channels: int, input: Numbers | None = None) -> Scene:
     """Return the scene of average unpooling: every value fills its window.
 
     Where windows overlap, a cell gets the average of their values.
@@ -75,7 +75,7 @@ def avg_unpool(bound: Bound, channels: int, pooled: Numbers | None = None) -> Sc
     >>> [step.arithmetic for step in avg_unpool(bound, 1, [3, 2]).steps]
     ['3 -> 2', '2 -> 2']
     """
-    values = _coarse("pooled", bound, channels, pooled, column=0)
+    values = _coarse("pooled", bound, channels, input, column=0)
     held = dict.fromkeys(_fine(bound), 0)
     for _, place in pool.each(bound, 1):
         for reach in place.reaches:
