@@ -33,13 +33,14 @@ struct Problem {
 
   // Whether all channels of a cell are computed together, from where they lie: a walk through
   // memory in its order. The cells must hold what is computed in, whole vectors of it; the weights
-  // of all channels, which every few positions read, must stay in the second-level cache.
+  // of all channels, which every few positions read, must stay in the second-level cache; where
+  // cells are read once for each input of a group, the cells in the first-level one with them.
   template <class S>
   bool reads_in_place() const {
     if (planes || !std::is_same_v<S, Compute<S>>) return false;
     if (x.channels % lanes<S> || out_channels() % lanes<S>) return false;
     if (x.size[2] == 1 || x.stride[2] == 0) return false;  // borders are found by their addresses
-    return weight_bytes<S>() * out_channels() <= 128 << 10;
+    return weight_bytes<S>() * out_channels() <= (inputs == 1 ? 128 << 10 : 10 << 10);
   }
 
   // Output channels that are computed together: whole groups and vectors; a cache line, or more
