@@ -62,7 +62,7 @@ NEEDS: dict[str, dict[str, int]] = {
     "vgg16": {"epochs": 20},
     "vgg19": {"epochs": 20},
     "resnet101": DEEP,
-    "resnet152": DEEP,
+    "resnet152": DEEP | {"epochs": 20},
     "resnet110": DEEP,
     "bl_resnet50": DEEP,
     "elastic_resnet50": DEEP,
