@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 import torch
 import torch.nn.functional as torch_functional
@@ -113,3 +115,22 @@ def test_the_view_of_a_stack(layers: dict[str, tuple[int, ...]], seen: int) -> N
     step = scene.steps[-1]
     read = [tap.position[0] for tap in step.taps if tap.grid == "input"]
     assert max(read) - min(read) + 1 == seen == step.writes[0].value
+
+
+HOSTILE = {
+    int: [0, -1, 10**9, 10**19],
+    tuple: [(0,), (), (-1, 2), (10**5, 10**5), (3, 3, 3, 3)],
+    str: ["nonsense"],
+    float: [-1.0, float("nan"), float("inf")],
+}
+
+
+@pytest.mark.parametrize("operator", OPERATORS, ids=lambda operator: operator.name)
+def test_senseless_arguments_are_refused_in_words_or_drawn(operator: Operator) -> None:
+    for name, default in operator.arguments.items():
+        for value in HOSTILE.get(type(default), []):
+            # what fits is drawn: a stride of 10**9, say, leaves one output
+            with contextlib.suppress(ValueError):
+                operator.scene(**{name: value})
+    with pytest.raises(ValueError, match="at least one cell"):
+        operator.scene(input=(0, 4))

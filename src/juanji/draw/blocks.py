@@ -10,7 +10,7 @@ from itertools import pairwise, product
 from ..bind import Bound, bind
 from ..spec import Conv, Pool, Window, windows
 from .facts import view as view_of
-from .scene import Arrow, Fact, Grid, Role, Scene, Step, Tap, Write
+from .scene import CELLS, Arrow, Fact, Grid, Role, Scene, Step, Tap, Write, at_most
 from .sketch import Sketch
 from .stages import Numbers, written
 from .texts import sample, shape
@@ -160,6 +160,7 @@ def view(
             f"kernels, strides and dilations must have one value for each layer, got "
             f"{tuple(kernels)}, {tuple(strides)} and {tuple(dilations)}"
         )
+    at_most("cells", size * (len(kernels) + 1), CELLS)
     layers = [Window(*layer) for layer in zip(kernels, strides, dilations, strict=True)]
     sizes, count = [size], len(layers)
     for layer in layers:

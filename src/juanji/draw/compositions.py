@@ -117,8 +117,13 @@ def interleaved(
     """
     spec, (first, second) = stages.conv_of(bound), _given(weights, 2)
     out = spec.out_channels
-    sketch, x = _start(bound, input, groups=primary_groups)
+    for name, groups in (("primary", primary_groups), ("secondary", secondary_groups)):
+        if groups < 1 or out % groups:
+            raise ValueError(
+                f"{name}_groups must be at least 1 and divide out_channels, got {groups} for {out}"
+            )
     primary = replace(bound, spec=replace(spec, groups=primary_groups))
+    sketch, x = _start(bound, input, groups=primary_groups)
     x = sketch.conv(x, "primary", primary, first, column=1)
     x = sketch.shuffle(x, "permutation", primary_groups, column=2)
     mixing = point(bound.output_size, out, out, secondary_groups)

@@ -55,7 +55,13 @@ class Operator:
         unknown = sorted(set(given) - set(known))
         if unknown:
             raise ValueError(f"{self.name} takes {', '.join(known)}; got {', '.join(unknown)}")
-        return self.build(**{**self.arguments, **given})
+        settings = {**self.arguments, **given}
+        for name, value in settings.items():
+            if name == "input" and not (value and all(cells >= 1 for cells in value)):
+                raise ValueError(f"input must have at least one cell on each axis, got {value}")
+            if name.endswith("channels") and value < 1:
+                raise ValueError(f"{name} must be at least 1, got {value}")
+        return self.build(**settings)
 
 
 def find(name: str) -> Operator:
