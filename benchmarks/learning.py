@@ -39,8 +39,8 @@ digits, in a form for small images and, if not said otherwise, at an eighth of t
 one thread, one seed. It shows that a network can be trained, not how good it is. Seconds depend on
 the machine and on what else it does.
 
-- **Classification**: scikit-learn's 1,797 digits, 8x8 (AlexNet in two groups: enlarged); accuracy
-  on the fifth that was not learnt from.
+- **Classification**: scikit-learn's 1,797 digits, 8x8, or enlarged for networks that are deep,
+  thin, or have a large stem; accuracy on the fifth that was not learnt from.
 - **Segmentation**: two of these digits, enlarged, on a noisy canvas; for each pixel, in which
   digit's square it lies, if any. Mean over the 11 classes of intersection over union, on canvases
   of other digits.
@@ -227,10 +227,15 @@ def cell(net: Net) -> Cell:
 
 def table(store: Store) -> list[list[str]]:
     """Return a row for each network, the titles first."""
-    rows = [["network", "task", "width", "weights", "seconds", "score", "above", "verdict"]]
+    rows = [
+        ["network", "task", "width", "digit", "epochs", "weights", "seconds", "score", "above",
+         "verdict"]
+    ]  # fmt: skip
     for net in NETS.values():
         task, piece = TASKS[net.task], cell(net)
-        row = [net.name, net.task, str(arguments(net)["width"])]
+        extent, epochs = piece.settings["extent"], piece.settings["epochs"]
+        width = piece.settings["arguments"]["width"]
+        row = [net.name, net.task, str(width), f"{extent}x{extent}", str(epochs)]
         result = store.get(task, piece)
         if result is None:
             rows.append([*row, *["–"] * 4, "not tried"])
