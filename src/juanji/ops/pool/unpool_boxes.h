@@ -37,6 +37,14 @@ inline std::optional<IndexBoxes> index_boxes(const Triple& coarse, const Triple&
   return boxes;
 }
 
+// a - b of lanes, modulo 2 to the number of their bits: indices may be anything.
+template <class M>
+inline M wrapping_difference(M a, M b) {
+  using Lane = std::make_unsigned_t<std::remove_reference_t<decltype(M{}[0])>>;
+  using Unsigned = typename VectorOf<Lane, sizeof(M) / sizeof(Lane)>::type;
+  return std::bit_cast<M>(std::bit_cast<Unsigned>(a) - std::bit_cast<Unsigned>(b));
+}
+
 // `count` flat indices less `base`, as lanes; `far` is set where one does not fit.
 template <class A>
 inline Mask<A> load_near(const int64_t* from, int64_t base, int64_t count, Mask<A>& far) {
@@ -47,15 +55,16 @@ inline Mask<A> load_near(const int64_t* from, int64_t base, int64_t count, Mask<
     for (int64_t lane = 0; lane < width; ++lane) buffer[lane] = lane < count ? from[lane] : base;
     from = buffer;
   }
+  const Wide bases = base - Wide{};
   Wide low;
   std::memcpy(&low, from, sizeof low);
-  low -= base;
+  low = wrapping_difference(low, bases);
   if constexpr (sizeof(A) == sizeof(int64_t)) {
-    return low;
+    return std::bit_cast<Mask<A>>(low);
   } else {
     Wide high;
     std::memcpy(&high, from + width / 2, sizeof high);
-    high -= base;
+    high = wrapping_difference(high, bases);
     constexpr auto all = std::make_index_sequence<width>{};
     auto first = std::bit_cast<Mask<A>>(low), second = std::bit_cast<Mask<A>>(high);
     if constexpr (std::endian::native == std::endian::little) {
@@ -77,7 +86,8 @@ struct Indices {
 
   // `step`: from the box of one lane to that of the next.
   void load(const int64_t* from, int64_t base, int64_t step, int64_t count) {
-    number = load_near<A>(from, base, count, strange) - iota<A>() * splat_integer<A>(step);
+    number = wrapping_difference(load_near<A>(from, base, count, strange),
+                                 iota<A>() * splat_integer<A>(step));
     found = first_lanes<A>(count) == Mask<A>{};  // lanes that do not count
   }
   Mask<A> at(int32_t wanted) {
