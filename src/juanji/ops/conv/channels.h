@@ -57,14 +57,14 @@ class Channels {
   // What a work needs at each of its tiles: remembered, since the works take turns.
   struct Prepared {
     int64_t unit = -1;
-    std::vector<A> weights;  // (vector, input, tap, lane)
+    Buffer<A> weights;  // (vector, input, tap, lane)
     Stacks stacks;
   };
   std::vector<Prepared> prepared;
-  std::vector<A> panel, biases;
+  Buffer<A> panel, biases;
 
-  void pack_weights(const Work& work, int64_t first, int64_t count, std::vector<A>& weights) {
-    const int64_t taps = work.taps(), vectors = (count + lanes<A> - 1) / lanes<A>;
+  void pack_weights(const Work& work, int64_t first, int64_t count, Buffer<A>& weights) {
+    const int64_t taps = work.tap_count(), vectors = (count + lanes<A> - 1) / lanes<A>;
     weights.assign(vectors * problem.inputs * taps * lanes<A>, A{});
     biases.assign(vectors * lanes<A>, A{});
     for (int64_t output = 0; output < count; ++output) {
@@ -72,7 +72,7 @@ class Channels {
       A* to = weights.data() + output / lanes<A> * problem.inputs * taps * lanes<A> +
               output % lanes<A>;
       each_tap(work.part, problem.inputs, [&](int64_t input, int64_t tap, auto... tap_k) {
-        to[(input * taps + work.rank(tap)) * lanes<A>] =
+        to[(input * taps + work.place(tap)) * lanes<A>] =
             weight_at<S>(problem, group, channel % problem.outputs, input, tap_k...);
       });
       biases[output] = bias_at<S>(bias, channel);
@@ -82,14 +82,14 @@ class Channels {
   // A stack of one vector of the unit's channels, whose cells' first channel is at x.
   void compute(const Work& work, const Prepared& own, const A* x, const Stack& stack, int64_t first,
                int64_t output, int64_t count, S* out) {
-    const int64_t size = problem.inputs * work.taps() * lanes<A>;
+    const int64_t size = problem.inputs * work.tap_count() * lanes<A>;
     const int64_t channel = inputs.channel(first + output) - inputs.channel(first);
     const Cells<A> cells = inputs.cells(x + channel, stack.at, work.step);
     auto run = [&](A* to, int64_t to_step) {
       inputs.choose([&](auto reading) {
         const A* weights = own.weights.data() + output / lanes<A> * size;
-        slide_some<A, reading>(stack.count, cells, work.rows(stack), work.runs[0], weights,
-                               &biases[output], to, to_step);
+        slide_stack<A, reading>(stack.count, cells, own.stacks.runs(work, stack), stack.border,
+                                weights, &biases[output], to, to_step);
       });
     };
     if constexpr (std::is_same_v<S, A>)

@@ -1,5 +1,5 @@
 // Grouped convolution with few channels per group, depthwise above all, and its gradients: README.md.
-#include "kernel.h"
+#include "correlate.h"
 
 namespace juanji {
 namespace {

@@ -100,7 +100,7 @@ struct Range {
 };
 
 // The taps of output j that lie in 0..size; taps are in the order of their offsets.
-inline Range met(const Phase& phase, int64_t j, int64_t size) {
+inline Range met_taps(const Phase& phase, int64_t j, int64_t size) {
   Range taps{0, int64_t(phase.taps.size())};
   const int64_t origin = j * phase.advance;
   while (taps.size() && origin + phase.taps[taps.begin].offset < 0) ++taps.begin;

@@ -11,7 +11,7 @@ class Planes {
   const std::optional<View>& bias;
   const int64_t bundle = problem.bundle<A>();
   const bool transposed = problem.out.channel_stride == 1 && problem.out.stride[2] != 1;
-  std::vector<A> panel, weights, scratch, collected;
+  Buffer<A> panel, weights, scratch, collected;
   Stacks stacks;
   int64_t packed_unit = -1, packed_work = -1;
   int64_t left = 0;  // where the tile starts along the width
@@ -24,19 +24,19 @@ class Planes {
 
   // (group, rows of up to four output channels, residue, input, tap, row)
   void pack_weights(const Work& work, int64_t unit) {
-    weights.resize(bundle * problem.outputs * problem.inputs * work.taps());
+    weights.resize(bundle * problem.outputs * problem.inputs * work.tap_count());
     A* to = weights.data();
     for (int64_t group = 0; group < groups_of(unit); ++group)
       for (int64_t output = 0; output < problem.outputs;) {
         const int64_t rows = rows_from(problem.outputs - output);
-        for (const Runs& runs : work.runs) {
+        for (const Order& taps : work.taps) {
           each_tap(work.part, problem.inputs, [&](int64_t input, int64_t tap, auto... tap_k) {
-            if (runs.rank[tap] < 0) return;
+            if (taps.place[tap] < 0) return;
             for (int64_t j = 0; j < rows; ++j)
-              to[(input * runs.taps() + runs.rank[tap]) * rows + j] =
+              to[(input * taps.runs.taps + taps.place[tap]) * rows + j] =
                   weight_at<S>(problem, unit * bundle + group, output + j, input, tap_k...);
           });
-          to += rows * problem.inputs * runs.taps();
+          to += rows * problem.inputs * taps.runs.taps;
         }
         output += rows;
       }
@@ -48,7 +48,7 @@ class Planes {
                S* out) {
     const int64_t width_step = work.part[2].step * problem.out.stride[2];
     const int64_t channel_step = problem.out.channel_stride, residues = work.part[2].residues;
-    constexpr int64_t scratch_size = most_positions(rows) * rows * lanes<A>;
+    constexpr int64_t scratch_size = highest_stack(rows) * rows * lanes<A>;
     if (!transposed) scratch.resize(residues * scratch_size);
     int64_t vectors = 0;
     for (const Stack& stack : stacks.all) {
@@ -56,9 +56,9 @@ class Planes {
                           work.panel.channel_step * int64_t(sizeof(A)), nullptr};
       const A* of_residue = weight;
       auto run = [&](int64_t residue, A* to, int64_t step, int64_t row_step) {
-        const Runs& runs = work.runs[residue];
-        accumulate_some<A, rows>(stack.count, read, runs, of_residue, biases, to, step, row_step);
-        of_residue += rows * problem.inputs * runs.taps();
+        const Order& taps = work.taps[residue];
+        accumulate_stack<A, rows>(stack.count, read, taps, of_residue, biases, to, step, row_step);
+        of_residue += rows * problem.inputs * taps.runs.taps;
       };
       S* first = out + channel * channel_step + stack.to;
       if (transposed) {
@@ -146,7 +146,7 @@ class Planes {
   int64_t units() const { return (problem.groups + bundle - 1) / bundle; }
 
   void operator()(const Work& work, const Tasks::Task& task) {
-    const int64_t taps = problem.inputs * work.taps(), group = task.unit * bundle;
+    const int64_t taps = problem.inputs * work.tap_count(), group = task.unit * bundle;
     const int64_t groups = groups_of(task.unit);
     if (task.work != packed_work) stacks.length = {};
     if (task.unit != packed_unit || task.work != packed_work) pack_weights(work, task.unit);
@@ -156,9 +156,9 @@ class Planes {
     fill_planes<S>(panel.data(), problem.x, task.n, group * problem.inputs, groups * problem.inputs,
                    work.part, work.tile, work.panel, start, work.tile.slots[2]);
     // Stacks as high as the narrowest kernel that serves this many output channels takes.
-    const int64_t most = problem.outputs >= 4   ? most_positions(4)
-                         : problem.outputs >= 2 ? most_positions(2)
-                                                : most_positions(1);
+    const int most = problem.outputs >= 4   ? highest_stack(4)
+                         : problem.outputs >= 2 ? highest_stack(2)
+                                                : highest_stack(1);
     left = start[2];
     stacks.fill(work, problem, start, most, lanes<A>, sizeof(A));
     if (transposed) collected.resize(work.part[2].residues * channels() * plane());

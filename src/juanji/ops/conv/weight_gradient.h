@@ -20,8 +20,8 @@ class Summation {
   const int64_t unit_outputs = planes ? bundle * problem.outputs : problem.unit_channels<A>();
   const Inputs<A> inputs{problem};
   const std::vector<Work>& works;
-  std::vector<A> panel, gradient;
-  std::vector<A> sums;    // of a work: (output channel or vector, input, tap, lane)
+  Buffer<A> panel, gradient;
+  Buffer<A> sums;    // of a work: (output channel or vector, input, tap, lane)
   std::vector<Stacks> placed;  // of each work: they take turns
 
   int64_t valid(int64_t unit) const {
@@ -56,12 +56,12 @@ class Summation {
         const Cells<A> cells{reinterpret_cast<const char*>(x) + stack.at, work.step, problem.inputs,
                              work.panel.channel_step * int64_t(sizeof(A)), nullptr};
         const char* g = reinterpret_cast<const char*>(source) + stack.source;
-        A* sum = &sums[row * problem.inputs * work.taps() * lanes<A>];
+        A* sum = &sums[row * problem.inputs * work.tap_count() * lanes<A>];
         if (stack.columns == lanes<A>)
-          correlate_stack<A, Reading::line, Outside::nothing>(cells, work.runs[0], g, stacks.source_step,
+          correlate_stack<A, Reading::line, Outside::nothing>(cells, work.taps[0].runs, g, stacks.source_step,
                                                    stack.count, lanes<A>, sum);
         else
-          correlate_stack<A, Reading::line, Outside::lanes>(cells, work.runs[0], g, stacks.source_step,
+          correlate_stack<A, Reading::line, Outside::lanes>(cells, work.taps[0].runs, g, stacks.source_step,
                                                   stack.count, stack.columns, sum);
       }
     }
@@ -86,16 +86,15 @@ class Summation {
       const int64_t channel = inputs.channel(first + output) - inputs.channel(first);
       const Cells<A> cells = inputs.cells(x + channel, stack.at, work.step);
       const char* g = reinterpret_cast<const char*>(source + output) + stack.source;
-      A* sum = &sums[output * problem.inputs * work.taps()];
+      A* sum = &sums[output * problem.inputs * work.tap_count()];
       inputs.choose([&](auto reading) {
+        const Runs& runs = stacks.runs(work, stack);
         if (stack.border.crossed)
-          return correlate_rows<A, reading, Outside::cells>(cells, work.rows(stack), work.runs[0], g,
-                                                            stacks.source_step, stack.count, sum);
-        if (work.direct)
-          return correlate_rows<A, reading, Outside::nothing>(
-              cells, work.rows(stack), work.runs[0], g, stacks.source_step, stack.count, sum);
-        correlate_stack<A, reading, Outside::nothing>(cells, work.runs[0], g, stacks.source_step, stack.count,
-                                           lanes<A>, sum);
+          correlate_stack<A, reading, Outside::cells>(cells, runs, g, stacks.source_step,
+                                                      stack.count, lanes<A>, sum, stack.border);
+        else
+          correlate_stack<A, reading, Outside::nothing>(cells, runs, g, stacks.source_step,
+                                                        stack.count, lanes<A>, sum);
       });
     };
     if (work.direct)  // in the order of memory
@@ -117,8 +116,8 @@ class Summation {
     const int64_t kernel = problem.weight.cells(), first = unit * unit_outputs * problem.inputs;
     std::fill_n(weights + first * kernel, valid(unit) * problem.inputs * kernel, A{});
     for (const Work& work : works) {
-      if (work.taps() == 0) continue;
-      sums.assign(rounded_up(unit_outputs, lanes<A>) * problem.inputs * work.taps() *
+      if (work.tap_count() == 0) continue;
+      sums.assign(rounded_up(unit_outputs, lanes<A>) * problem.inputs * work.tap_count() *
                       (planes ? lanes<A> : 1), A{});
       const Part own = itself(work.part);
       const Tile tile = tile_of(own, work.cut.length, planes, lanes<A>);
@@ -127,7 +126,7 @@ class Summation {
       for (int64_t index = share * tiles / shares; index < (share + 1) * tiles / shares; ++index) {
         const int64_t n = index / work.cut.tiles();
         const Triple start = work.start(index % work.cut.tiles());
-        placed[work.index].fill(work, problem, start, work.direct ? 14 : 64,
+        placed[work.index].fill(work, problem, start, 64,
                                 planes ? lanes<A> : 1, sizeof(A), &own_panel);
         if (planes) add_planes(work, unit, n, start, own, tile, own_panel);
         else add_channels(work, unit, n, start, own, tile, own_panel);
@@ -139,11 +138,11 @@ class Summation {
   // The sums of a work to those of the unit.
   void add_sums(const Work& work, int64_t unit, A* weights) const {
     const auto& [depths, heights, widths] = problem.weight.size;
-    const int64_t kernel = depths * heights * widths, taps = problem.inputs * work.taps();
+    const int64_t kernel = depths * heights * widths, taps = problem.inputs * work.tap_count();
     each_tap(work.part, problem.inputs,
              [&](int64_t input, int64_t tap, const Tap& d, const Tap& h, const Tap& w) {
                const int64_t place = input * kernel + (d.k * heights + h.k) * widths + w.k;
-               const int64_t from = input * work.taps() + work.place(tap);
+               const int64_t from = input * work.tap_count() + work.place(tap);
                for (int64_t f = 0; f < valid(unit); ++f)
                  weights[f * problem.inputs * kernel + place] +=
                      planes ? sum<A>(load(&sums[(f * taps + from) * lanes<A>]))
@@ -162,7 +161,7 @@ void weight_gradient_of(const Problem& problem) {
   const int64_t room = (512 << 10) / std::max<int64_t>(size * int64_t(sizeof(A)), 1);
   const int64_t most = std::min<int64_t>(16 / units, room);
   const int64_t shares = std::clamp<int64_t>(most, 1, std::max<int64_t>(tiles, 1));
-  std::vector<A> partial(shares * size);
+  Buffer<A> partial(shares * size);
   parallel(units * shares, [&](int64_t begin, int64_t end) {
     Summation<S> summation(problem, all);
     for (int64_t index = begin; index < end; ++index) {

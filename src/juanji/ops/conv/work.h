@@ -70,8 +70,8 @@ struct Work {
   int axis;        // along which positions are stacked,
   int64_t stride;  // this many apart
   int64_t step;    // between the cells of neighbours in a stack
-  std::vector<Runs> runs;  // of each residue of the outputs; mostly there is one
-  std::array<std::vector<int64_t>, 2> row_offsets;  // in place, where runs are of the width's taps
+  std::vector<Order> taps;  // of each residue of the outputs, mostly one; in place, of one row
+  Rows rows;                // in place
 
   template <class A>
   Work(const Problem& problem, const Part& part, int64_t index, A)
@@ -92,11 +92,11 @@ struct Work {
       return;
     }
     const std::vector<int64_t> offsets = panel.tap_offsets(part, tile, sizeof(A));
-    std::vector<std::vector<int64_t>> taps(part[2].residues);
+    std::vector<std::vector<int64_t>> chosen(part[2].residues);
     const std::vector<Tap>& width = part[2].taps;
     for (int64_t tap = 0; tap < int64_t(offsets.size()); ++tap)
-      taps[width[tap % width.size()].residue].push_back(tap);
-    for (const std::vector<int64_t>& chosen : taps) runs.emplace_back(offsets, chosen, step);
+      chosen[width[tap % width.size()].residue].push_back(tap);
+    for (const std::vector<int64_t>& of_residue : chosen) taps.emplace_back(offsets, of_residue, step);
   }
 
   void find_rows(const View& x, int64_t bytes) {
@@ -104,35 +104,20 @@ struct Work {
     for (int axis = 0; axis < 3; ++axis)
       for (const Tap& tap : part[axis].taps)
         offsets[axis].push_back(tap.offset * x.stride[axis] * bytes);
-    row_offsets = {offsets[0], offsets[1]};
     std::vector<int64_t> all(offsets[2].size());
     std::iota(all.begin(), all.end(), 0);
-    runs.emplace_back(offsets[2], all, step);
+    taps.emplace_back(offsets[2], all, step);
+    rows = {taps[0].runs, offsets[0], offsets[1]};
   }
 
-  // The rows of taps that a stack meets.
-  template <class Stack>
-  Rows rows(const Stack& stack) const {
-    if (!direct) return one_row;
-    return {row_offsets[0].data(), row_offsets[1].data(), int64_t(row_offsets[0].size()),
-            int64_t(row_offsets[1].size()), stack.outers, stack.inners,
-            stack.border};
-  }
-
-  // Where the weight of a tap lies among those of an input, and where its sum does.
-  int64_t rank(int64_t tap) const {
-    const int64_t along = int64_t(runs[0].rank.size());
-    return tap / along * along + runs[0].rank[tap % along];
-  }
+  // Where the weight of a tap lies among those of an input, and its sum.
   int64_t place(int64_t tap) const {
-    if (!direct) return runs[0].rank[tap];
-    const int64_t along = runs[0].taps(), row = tap / along, inner = int64_t(row_offsets[1].size());
-    return row / inner * inner * along +
-           runs[0].place(runs[0].rank[tap % along], row % inner, inner);
+    const int64_t along = int64_t(taps[0].place.size());
+    return tap / along * along + taps[0].place[tap % along];
   }
 
   // Weights that an input has for an output, of all residues.
-  int64_t taps() const {
+  int64_t tap_count() const {
     return int64_t(part[0].taps.size() * part[1].taps.size() * part[2].taps.size());
   }
 
@@ -182,7 +167,7 @@ std::vector<Work> works(const Problem& problem) {
 // The first cell of a tile in a panel that is filled with it; or that of the input, in place.
 template <class S>
 const Compute<S>* fill_or_find(const Work& work, const View& x, int64_t n, int64_t channel,
-                               const Triple& start, std::vector<Compute<S>>& panel) {
+                               const Triple& start, Buffer<Compute<S>>& panel) {
   if constexpr (std::is_same_v<S, Compute<S>>)
     if (work.direct) return x.at<S>(n, channel);
   panel.resize(work.panel.cells);
@@ -196,21 +181,39 @@ struct Stack {
   int64_t at, to, source;  // bytes in the panel; elements in the output; bytes in the gradient
   int64_t count;
   int64_t column, columns;  // where the first one starts along the width, and how many count
-  Range outers{}, inners{};  // in place: the rows of taps that are met
+  int64_t row = 0;  // in place: which of Stacks::met
   Border border{};
 };
 
 // The stacks of a tile in the order in which they are computed.
 struct Stacks {
   std::vector<Stack> all;
+  std::vector<Runs> met;                  // in place: by rows of the output
   int64_t out_step = 0, source_step = 0;  // between the positions of a stack
   Triple length{};
 
+  const Runs& runs(const Work& work, const Stack& stack) const {
+    return work.direct ? met[stack.row] : work.taps[0].runs;
+  }
+
+  // Pieces of a line of positions: where outputs are made, stacks that have a kernel; sums must not
+  // count a position twice, but may have any number of them.
+  template <class Visit>
+  static void cut(int64_t count, int most, bool sums, Visit visit) {
+    if (!sums) return cut_into_stacks(count, most, visit);
+    for (int64_t first = 0; first < count;) {
+      const int64_t pieces = (count - first + most - 1) / most;
+      const int64_t size = (count - first + pieces - 1) / pieces;
+      visit(first, size);
+      first += size;
+    }
+  }
+
   // Of at most `most` positions; `source` is the gradient's panel, if there is one.
-  void fill(const Work& work, const Problem& problem, const Triple& start, int64_t most,
+  void fill(const Work& work, const Problem& problem, const Triple& start, int most,
             int64_t vector, int64_t bytes, const Panel* source = nullptr) {
     const View& out = problem.out;
-    if (work.direct) return fill_in_place(work, problem.x, out, start, most, bytes);
+    if (work.direct) return fill_in_place(work, problem.x, out, start, most, bytes, source);
     const Triple wanted = work.length(start);
     if (wanted == length) return;
     length = wanted, all.clear();
@@ -244,14 +247,13 @@ struct Stacks {
         // Of planes along the width, neighbours are vectors; otherwise they may be some apart.
         const int64_t phases = stride[along] == work.stride ? 1 : work.stride;
         for (int64_t phase = 0; phase < phases; ++phase) {
-          int64_t left = (whole - phase + work.stride - 1) / work.stride;
-          if (stride[along] == work.stride) left = whole / work.stride;
-          from[along] = phase;
-          while (left > 0) {
-            const int64_t pieces = (left + most - 1) / most, count = (left + pieces - 1) / pieces;
+          const int64_t positions = stride[along] == work.stride
+                                        ? whole / work.stride
+                                        : (whole - phase + work.stride - 1) / work.stride;
+          cut(positions, most, source, [&](int64_t first, int64_t count) {
+            from[along] = phase + first * work.stride;
             add(from, count, overlap ? vector : columns);
-            from[along] += count * work.stride, left -= count;
-          }
+          });
         }
         if (along == 2 && tail) {
           from[2] = length[2] - (overlap ? vector : tail);
@@ -262,35 +264,36 @@ struct Stacks {
 
   // Cells and gradient where they are, from the first of the tensor on; the output from the tile's.
   void fill_in_place(const Work& work, const View& x, const View& out, const Triple& start,
-                     int64_t most, int64_t bytes) {
+                     int most, int64_t bytes, bool sums) {
     const Part& part = work.part;
-    length = work.length(start), all.clear();
+    length = work.length(start), all.clear(), met.clear();
     out_step = part[2].step * out.stride[2] * work.stride;
     source_step = out.stride[2] * work.stride * bytes;
     const Range whole = inside(part[2], x.size[2]);
     Triple at{};
+    auto add = [&](int64_t count) {
+      Stack stack{0, 0, 0, count, at[2], 1, int64_t(met.size()) - 1, {}};
+      for (int axis = 0; axis < 3; ++axis) {
+        const int64_t position = start[axis] + at[axis];
+        stack.at += position * part[axis].advance * x.stride[axis] * bytes;
+        stack.to += at[axis] * part[axis].step * out.stride[axis];
+        stack.source += position * out.stride[axis] * bytes;
+      }
+      const int64_t first = start[2] + at[2], last = first + (count - 1) * work.stride;
+      stack.border = {first * part[2].advance * x.stride[2] * bytes,
+                      x.size[2] * x.stride[2] * bytes, first < whole.begin || last >= whole.end};
+      all.push_back(stack);
+    };
     for (at[0] = 0; at[0] < length[0]; ++at[0])
       for (at[1] = 0; at[1] < length[1]; ++at[1]) {
-        const Range outers = met(part[0], start[0] + at[0], x.size[0]);
-        const Range inners = met(part[1], start[1] + at[1], x.size[1]);
+        met.push_back(work.rows.met(met_taps(part[0], start[0] + at[0], x.size[0]),
+                                    met_taps(part[1], start[1] + at[1], x.size[1])));
         for (int64_t phase = 0; phase < std::min(work.stride, length[2]); ++phase)
-          for (at[2] = phase; at[2] < length[2];) {
-            const int64_t left = (length[2] - at[2] + work.stride - 1) / work.stride;
-            const int64_t pieces = (left + most - 1) / most, count = (left + pieces - 1) / pieces;
-            Stack stack{0, 0, 0, count, at[2], 1, outers, inners, {}};
-            for (int axis = 0; axis < 3; ++axis) {
-              const int64_t position = start[axis] + at[axis];
-              stack.at += position * part[axis].advance * x.stride[axis] * bytes;
-              stack.to += at[axis] * part[axis].step * out.stride[axis];
-              stack.source += position * out.stride[axis] * bytes;
-            }
-            const int64_t first = start[2] + at[2], last = first + (count - 1) * work.stride;
-            stack.border = {first * part[2].advance * x.stride[2] * bytes,
-                            x.size[2] * x.stride[2] * bytes,
-                            first < whole.begin || last >= whole.end};
-            all.push_back(stack);
-            at[2] += count * work.stride;
-          }
+          cut((length[2] - phase + work.stride - 1) / work.stride, most, sums,
+              [&](int64_t first, int64_t count) {
+                at[2] = phase + first * work.stride;
+                add(count);
+              });
       }
   }
 };
@@ -320,7 +323,7 @@ struct Tasks {
   }
   // Multiply-adds of one, about.
   int64_t cost(const Problem& problem) const {
-    int64_t taps = works[0].taps() * problem.inputs;
+    int64_t taps = works[0].tap_count() * problem.inputs;
     return problem.out.elements() / std::max<int64_t>(count(), 1) * (taps + 8);
   }
 };

@@ -9,6 +9,7 @@
 
 #include <array>
 #include <limits>
+#include <new>
 #include <optional>
 #include <vector>
 
@@ -20,6 +21,22 @@ using torch::headeronly::ScalarType;
 using torch::stable::Tensor;
 using Ints = std::vector<int64_t>;
 using Triple = std::array<int64_t, 3>;
+
+// Numbers that vectors are read from: none of those at whole vectors straddles a cache line.
+template <class T>
+struct Aligned {
+  using value_type = T;
+  Aligned() = default;
+  template <class U>
+  Aligned(const Aligned<U>&) {}
+  T* allocate(size_t count) {
+    return static_cast<T*>(::operator new(count * sizeof(T), std::align_val_t(64)));
+  }
+  void deallocate(T* at, size_t) { ::operator delete(at, std::align_val_t(64)); }
+  bool operator==(const Aligned&) const { return true; }
+};
+template <class T>
+using Buffer = std::vector<T, Aligned<T>>;
 
 // (N, C, *spatial), spatial axes filled up with ones in front: 1-D is (1, 1, W), 2-D is (1, H, W).
 // Strides are counted in elements.

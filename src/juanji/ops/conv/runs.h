@@ -1,0 +1,81 @@
+// Runs: taps that follow each other at the distance of a stack's positions, so that a cell that is
+// loaded once meets all of them.
+#pragma once
+
+#include "panel.h"
+
+namespace juanji {
+
+struct Run {
+  int64_t offset;  // of its first cell, in bytes
+  int64_t along;   // the part of it that lies along the row
+  int64_t place;   // of its first tap among the weights of an input, or among their sums
+};
+
+// The taps of an input as runs, the longest first.
+struct Runs {
+  static constexpr int longest = 5;
+  static constexpr std::array<int, 4> lengths{5, 3, 2, 1};
+
+  std::vector<Run> all;
+  std::array<int64_t, longest + 1> count{};  // of runs, by their length
+  int64_t taps = 0;                          // places that an input has
+
+  void add(int length, const Run& run) { all.push_back(run), ++count[length]; }
+};
+
+// Those chosen of the taps given, which are offsets in bytes, in the order of their runs.
+struct Order {
+  Runs runs;
+  std::vector<int64_t> offsets, place;  // of each tap in this order; of each tap given, or -1
+
+  Order(const std::vector<int64_t>& given, std::vector<int64_t> chosen, int64_t step)
+      : place(given.size(), -1) {
+    std::sort(chosen.begin(), chosen.end(),
+              [&](int64_t a, int64_t b) { return given[a] < given[b]; });
+    auto find = [&](int64_t offset) -> int64_t {  // a tap there that is in no run yet, or -1
+      auto at = std::lower_bound(chosen.begin(), chosen.end(), offset,
+                                 [&](int64_t tap, int64_t wanted) { return given[tap] < wanted; });
+      return at != chosen.end() && given[*at] == offset && place[*at] < 0 ? *at : -1;
+    };
+    for (int length : Runs::lengths) {
+      if (length > 1 && step == 0) continue;
+      for (int64_t tap : chosen) {
+        int64_t members[Runs::longest];
+        int found = 0;
+        for (; found < length; ++found)
+          if ((members[found] = find(given[tap] + found * step)) < 0) break;
+        if (found < length || members[0] != tap) continue;
+        runs.add(length, {given[tap], given[tap], int64_t(offsets.size())});
+        for (int r = 0; r < length; ++r) {
+          place[members[r]] = int64_t(offsets.size());
+          offsets.push_back(given[members[r]]);
+        }
+      }
+    }
+    runs.taps = int64_t(offsets.size());
+  }
+};
+
+// Rows of taps, each with the same runs along it; their places follow each other, row by row.
+struct Rows {
+  Runs runs;                                // of one row
+  std::vector<int64_t> outer, inner;        // offsets of the rows in bytes, on the axes before it
+
+  // The runs of the rows that are met.
+  Runs met(const Range& outers, const Range& inners) const {
+    Runs some;
+    const int64_t rows = outers.size() * inners.size();
+    some.all.reserve(runs.all.size() * rows);
+    for (const Run& run : runs.all)
+      for (int64_t a = outers.begin; a < outers.end; ++a)
+        for (int64_t b = inners.begin; b < inners.end; ++b)
+          some.all.push_back({outer[a] + inner[b] + run.offset, run.offset,
+                              (a * int64_t(inner.size()) + b) * runs.taps + run.place});
+    for (int length : Runs::lengths) some.count[length] = runs.count[length] * rows;
+    some.taps = runs.taps * int64_t(outer.size() * inner.size());
+    return some;
+  }
+};
+
+}  // namespace juanji
