@@ -107,7 +107,8 @@ class Channels {
 
   int64_t units() const { return (problem.out_channels() + per_unit - 1) / per_unit; }
 
-  void operator()(const Work& work, const Tasks::Task& task) {
+  void operator()(const std::vector<Work>& all, const Tasks::Task& task, const Tasks::Task*) {
+    const Work& work = all[task.work];
     const int64_t first = task.unit * per_unit;
     const int64_t count = std::min(per_unit, problem.out_channels() - first);
     if (int64_t(prepared.size()) <= work.index) prepared.resize(work.index + 1);

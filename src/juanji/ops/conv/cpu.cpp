@@ -17,8 +17,8 @@ void convolve_with(const Problem& problem, const std::optional<View>& bias) {
   parallel(tasks.count(), [&](int64_t begin, int64_t end) {
     Arrangement<S> compute(problem, bias);
     for (int64_t index = begin; index < end; ++index) {
-      const Tasks::Task task = tasks[index];
-      compute(all[task.work], task);
+      const Tasks::Task task = tasks[index], next = tasks[std::min(index + 1, end - 1)];
+      compute(all, task, index + 1 < end ? &next : nullptr);
     }
   }, tasks.cost(problem));
 }

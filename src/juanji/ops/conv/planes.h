@@ -13,6 +13,7 @@ class Planes {
   const bool transposed = problem.out.channel_stride == 1 && problem.out.stride[2] != 1;
   Buffer<A> panel, weights, scratch, collected;
   Stacks stacks;
+  Ahead input_ahead, output_ahead;
   int64_t packed_unit = -1, packed_work = -1;
   int64_t left = 0;  // where the tile starts along the width
 
@@ -52,6 +53,7 @@ class Planes {
     if (!transposed) scratch.resize(residues * scratch_size);
     int64_t vectors = 0;
     for (const Stack& stack : stacks.all) {
+      input_ahead.ask<false>(), output_ahead.ask<true>();
       const Cells<A> read{reinterpret_cast<const char*>(cells) + stack.at, work.step, problem.inputs,
                           work.panel.channel_step * int64_t(sizeof(A)), nullptr};
       const A* of_residue = weight;
@@ -140,12 +142,25 @@ class Planes {
     }
   }
 
+  void look_ahead(const Work& work, const Tasks::Task& next, int64_t parts) {
+    const int64_t group = next.unit * bundle, behind = group + groups_of(next.unit);
+    const Triple start = work.start(next.tile);
+    const auto [from, to] = work.reads(start);
+    input_ahead.aim<S>(problem.x, next.n, group * problem.inputs, behind * problem.inputs - 1, from,
+                       to, parts);
+    const auto [first, last] = work.writes(start);
+    output_ahead.aim<S>(problem.out, next.n, group * problem.outputs, behind * problem.outputs - 1,
+                        first, last, parts);
+  }
+
  public:
   Planes(const Problem& problem, const std::optional<View>& bias) : problem(problem), bias(bias) {}
 
   int64_t units() const { return (problem.groups + bundle - 1) / bundle; }
 
-  void operator()(const Work& work, const Tasks::Task& task) {
+  // The task at hand; `next` is the one after it, if there is one.
+  void operator()(const std::vector<Work>& all, const Tasks::Task& task, const Tasks::Task* next) {
+    const Work& work = all[task.work];
     const int64_t taps = problem.inputs * work.tap_count(), group = task.unit * bundle;
     const int64_t groups = groups_of(task.unit);
     if (task.work != packed_work) stacks.length = {};
@@ -161,6 +176,8 @@ class Planes {
                                                 : highest_stack(1);
     left = start[2];
     stacks.fill(work, problem, start, most, lanes<A>, sizeof(A));
+    if (next) look_ahead(all[next->work], *next, int64_t(stacks.all.size()) * groups *
+                                                      ((problem.outputs + 3) / 4));
     if (transposed) collected.resize(work.part[2].residues * channels() * plane());
     S* out = problem.out.at<S>(task.n, group * problem.outputs) + corner(work, problem.out, start);
     const A* weight = weights.data();

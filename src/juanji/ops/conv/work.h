@@ -148,6 +148,24 @@ struct Work {
     return {rest / cut.count[1] * cut.length[0], rest % cut.count[1] * cut.length[1],
             width * cut.length[2]};
   }
+  // The cells that a tile reads, some of them outside of the input, and its outputs: first and last.
+  std::array<Triple, 2> reads(const Triple& start) const {
+    std::array<Triple, 2> corners;
+    for (int axis = 0; axis < 3; ++axis) {
+      corners[0][axis] = part[axis].origin(start[axis]);
+      corners[1][axis] = corners[0][axis] + (tile.slots[axis] - 1) * tile.lattice[axis];
+    }
+    return corners;
+  }
+  std::array<Triple, 2> writes(const Triple& start) const {
+    std::array<Triple, 2> corners;
+    const Triple size = length(start);
+    for (int axis = 0; axis < 3; ++axis) {
+      corners[0][axis] = part[axis].first + part[axis].step * start[axis];
+      corners[1][axis] = corners[0][axis] + part[axis].step * (size[axis] - 1);
+    }
+    return corners;
+  }
   Triple length(const Triple& start) const {
     Triple clipped;
     for (int axis = 0; axis < 3; ++axis)
@@ -175,6 +193,34 @@ const Compute<S>* fill_or_find(const Work& work, const View& x, int64_t n, int64
                    work.tile.slots[2]);
   return panel.data();
 }
+
+// Memory that the next tile takes, asked for a little at a time while this one is computed.
+class Ahead {
+  const char *at = nullptr, *end = nullptr;
+  int64_t bytes = 0;  // at a time
+  static constexpr int64_t line = 64, most = 256 << 10;
+
+ public:
+  // What lies from a position of one channel of element n to a position of another, in `parts` parts.
+  template <class S>
+  void aim(const View& view, int64_t n, int64_t channel, int64_t last_channel, const Triple& low,
+           const Triple& high, int64_t parts) {
+    const S *first = view.at<S>(n, channel), *last = view.at<S>(n, last_channel);
+    for (int axis = 0; axis < 3; ++axis) {
+      first += std::clamp<int64_t>(low[axis], 0, view.size[axis] - 1) * view.stride[axis];
+      last += std::clamp<int64_t>(high[axis], 0, view.size[axis] - 1) * view.stride[axis];
+    }
+    at = reinterpret_cast<const char*>(first);
+    end = std::min(reinterpret_cast<const char*>(last + 1), at + most);
+    bytes = rounded_up((end - at) / std::max<int64_t>(parts, 1) + 1, line);
+  }
+  // Into the second-level cache.
+  template <bool to_write>
+  void ask() {
+    for (const char* part = std::min(end, at + bytes); at < part; at += line)
+      __builtin_prefetch(at, to_write, 2);
+  }
+};
 
 // Some neighbouring positions of a tile.
 struct Stack {
