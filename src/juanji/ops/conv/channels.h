@@ -62,6 +62,7 @@ class Channels {
   };
   std::vector<Prepared> prepared;
   Buffer<A> panel, biases;
+  Ahead input_ahead, output_ahead;
 
   void pack_weights(const Work& work, int64_t first, int64_t count, Buffer<A>& weights) {
     const int64_t taps = work.tap_count(), vectors = (count + lanes<A> - 1) / lanes<A>;
@@ -101,13 +102,22 @@ class Channels {
             count - output);
   }
 
+  void look_ahead(const Work& work, const Tasks::Task& next, int64_t parts) {
+    const Triple start = work.start(next.tile);
+    const auto [from, to] = work.reads(start);
+    input_ahead.aim<S>(problem.x, next.n, 0, problem.x.channels - 1, from, to, parts);
+    const auto [first, last] = work.writes(start);
+    output_ahead.aim<S>(problem.out, next.n, 0, problem.out_channels() - 1, first, last, parts);
+  }
+
  public:
   Channels(const Problem& problem, const std::optional<View>& bias)
       : problem(problem), bias(bias) {}
 
   int64_t units() const { return (problem.out_channels() + per_unit - 1) / per_unit; }
 
-  void operator()(const std::vector<Work>& all, const Tasks::Task& task, const Tasks::Task*) {
+  // The task at hand; `next` is the one after it, if there is one.
+  void operator()(const std::vector<Work>& all, const Tasks::Task& task, const Tasks::Task* next) {
     const Work& work = all[task.work];
     const int64_t first = task.unit * per_unit;
     const int64_t count = std::min(per_unit, problem.out_channels() - first);
@@ -120,11 +130,15 @@ class Channels {
     const A* cells = fill_or_find<S>(work, problem.x, task.n, inputs.channel(first), start, panel);
     S* out = problem.out.at<S>(task.n, first) + corner(work, problem.out, start);
     // Whole cells in the order of memory; of panels, what is read stays in the first-level cache.
-    if (work.direct)
+    if (work.direct) {
+      if (next)
+        look_ahead(all[next->work], *next, int64_t(own.stacks.all.size()) * count / lanes<A>);
       for (const Stack& stack : own.stacks.all)
-        for (int64_t output = 0; output < count; output += lanes<A>)
+        for (int64_t output = 0; output < count; output += lanes<A>) {
+          input_ahead.ask<false>(), output_ahead.ask<true>();
           compute(work, own, cells, stack, first, output, count, out);
-    else
+        }
+    } else
       for (int64_t output = 0; output < count; output += lanes<A>)
         for (const Stack& stack : own.stacks.all)
           compute(work, own, cells, stack, first, output, count, out);

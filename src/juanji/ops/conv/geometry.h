@@ -150,22 +150,22 @@ struct Tiling {
   int64_t tiles() const { return count[0] * count[1] * count[2]; }
 };
 
-// The largest tiles whose panel takes about `budget` cells, as long as possible along the width.
-// Tiles shorter than their windows read cells several times: rather they take four times as much.
-// `shorter` is the axis, 0 or 1, that is cut first.
-inline Tiling tiling(const Part& part, int shorter, bool planes, int64_t lane_count,
+// The largest tiles whose cells are about `budget`, as long as possible along the width. Tiles
+// shorter than their windows read cells several times: rather they take four times as much. Tiles
+// `in_place` are one deep: those in a row, one behind the other, share cells that a cache still holds.
+inline Tiling tiling(const Part& part, bool in_place, bool planes, int64_t lane_count,
                      int64_t budget) {
-  Triple length{part[0].count, part[1].count, part[2].count};
+  Triple length{in_place ? 1 : part[0].count, part[1].count, part[2].count};
   auto cells = [&] {
     Tile made = tile_of(part, length, planes, lane_count);
     return made.slots[0] * made.slots[1] * made.slots[2] * made.residues;
   };
   const int64_t least = planes ? 8 * lane_count : 8;  // along the width
   auto halve = [](int64_t& count) { count = (count + 1) / 2; };
-  for (int axis : {shorter, 1 - shorter})
+  for (int axis : {0, 1})
     while (cells() > budget && length[axis] > part[axis].reach() && length[axis] > 1)
       halve(length[axis]);
-  for (int axis : {shorter, 1 - shorter})
+  for (int axis : {0, 1})
     while (cells() > 4 * budget && length[axis] > 1) halve(length[axis]);
   while (cells() > 4 * budget && length[2] > least)
     length[2] = rounded_up((length[2] + 1) / 2, least);

@@ -21,6 +21,7 @@ class Summation {
   const Inputs<A> inputs{problem};
   const std::vector<Work>& works;
   Buffer<A> panel, gradient;
+  Ahead input_ahead, gradient_ahead;
   Buffer<A> sums;    // of a work: (output channel or vector, input, tap, lane)
   std::vector<Stacks> placed;  // of each work: they take turns
 
@@ -53,6 +54,7 @@ class Summation {
       const A* x = &panel[row / problem.outputs * problem.inputs * work.panel.channel_step];
       const A* source = &gradient[row * own_panel.channel_step];
       for (const Stack& stack : stacks.all) {
+        input_ahead.ask<false>(), gradient_ahead.ask<false>();
         const Cells<A> cells{reinterpret_cast<const char*>(x) + stack.at, work.step, problem.inputs,
                              work.panel.channel_step * int64_t(sizeof(A)), nullptr};
         const char* g = reinterpret_cast<const char*>(source) + stack.source;
@@ -99,10 +101,25 @@ class Summation {
     };
     if (work.direct)  // in the order of memory
       for (const Stack& stack : stacks.all)
-        for (int64_t output = 0; output < valid(unit); output += lanes<A>) add(stack, output);
+        for (int64_t output = 0; output < valid(unit); output += lanes<A>) {
+          input_ahead.ask<false>(), gradient_ahead.ask<false>();
+          add(stack, output);
+        }
     else
       for (int64_t output = 0; output < valid(unit); output += lanes<A>)
         for (const Stack& stack : stacks.all) add(stack, output);
+  }
+
+  void look_ahead(const Work& work, int64_t unit, int64_t index) {
+    const int64_t n = index / work.cut.tiles(), first = unit * unit_outputs;
+    const int64_t last = first + valid(unit) - 1, group = first / problem.outputs;
+    const int64_t parts = int64_t(placed[work.index].all.size()) * (planes ? valid(unit) : valid(unit) / lanes<A>);
+    const Triple start = work.start(index % work.cut.tiles());
+    const auto [low, high] = work.reads(start);
+    input_ahead.aim<S>(problem.x, n, group * problem.inputs,
+                       (last / problem.outputs + 1) * problem.inputs - 1, low, high, parts);
+    const auto [from, to] = work.writes(start);
+    gradient_ahead.aim<S>(problem.out, n, first, last, from, to, parts);
   }
 
  public:
@@ -123,11 +140,13 @@ class Summation {
       const Tile tile = tile_of(own, work.cut.length, planes, lanes<A>);
       const Panel own_panel(tile, unit_outputs, planes);
       const int64_t tiles = problem.x.batch * work.cut.tiles();
-      for (int64_t index = share * tiles / shares; index < (share + 1) * tiles / shares; ++index) {
+      const int64_t end = (share + 1) * tiles / shares;
+      for (int64_t index = share * tiles / shares; index < end; ++index) {
         const int64_t n = index / work.cut.tiles();
         const Triple start = work.start(index % work.cut.tiles());
         placed[work.index].fill(work, problem, start, 64,
                                 planes ? lanes<A> : 1, sizeof(A), &own_panel);
+        if (index + 1 < end && (planes || work.direct)) look_ahead(work, unit, index + 1);
         if (planes) add_planes(work, unit, n, start, own, tile, own_panel);
         else add_channels(work, unit, n, start, own, tile, own_panel);
       }

@@ -78,8 +78,8 @@ struct Work {
       : part(part),
         index(index),
         direct(problem.direct),
-        cut(tiling(part, direct ? 1 : 0, problem.planes, lanes<A>,
-                   (direct ? 4 : 1) * panel_bytes /
+        cut(tiling(part, direct, problem.planes, lanes<A>,
+                   (direct ? 2 : 1) * panel_bytes /
                        (problem.panel_channels<A>() * int64_t(sizeof(A))))),
         tile(tile_of(part, cut.length, problem.planes, lanes<A>)),
         panel(tile, problem.panel_channels<A>(), problem.planes),
@@ -143,18 +143,24 @@ struct Work {
     return part[along].advance / tile.lattice[along] * panel.step[along];
   }
 
+  // The order of the tiles: along the width first, or in place along the depth.
   Triple start(int64_t index) const {
-    int64_t width = index % cut.count[2], rest = index / cut.count[2];
-    return {rest / cut.count[1] * cut.length[0], rest % cut.count[1] * cut.length[1],
-            width * cut.length[2]};
+    Triple at{};
+    for (int64_t axis : direct ? Triple{0, 2, 1} : Triple{2, 1, 0}) {
+      at[axis] = index % cut.count[axis] * cut.length[axis];
+      index /= cut.count[axis];
+    }
+    return at;
   }
-  // The cells that a tile reads, some of them outside of the input, and its outputs: first and last.
+  // The first and the last cell that a tile reads and the one before it did not; they may lie outside
+  // of the input. And the first and the last output.
   std::array<Triple, 2> reads(const Triple& start) const {
     std::array<Triple, 2> corners;
     for (int axis = 0; axis < 3; ++axis) {
       corners[0][axis] = part[axis].origin(start[axis]);
       corners[1][axis] = corners[0][axis] + (tile.slots[axis] - 1) * tile.lattice[axis];
     }
+    if (direct) corners[0][0] = corners[1][0];  // tiles follow each other in depth
     return corners;
   }
   std::array<Triple, 2> writes(const Triple& start) const {
