@@ -24,13 +24,13 @@ from collections.abc import Callable, Sequence
 
 from torch import nn
 
-from ..nn import BasicBlock, BottleneckBlock, Conv2d, ResidualBlock
+from ..nn import BasicBlock, BottleneckBlock, Conv2d, FactorizedBlock, ResidualBlock
 from .parts import check_counts, classifier, initialize
 from .record import Net
 
 
 def resnet(
-    block: Callable[[int, int, int], ResidualBlock],
+    block: Callable[[int, int, int], ResidualBlock | FactorizedBlock],
     depths: Sequence[int],
     in_channels: int,
     classes: int,
@@ -63,11 +63,12 @@ def resnet(
 
     features = width
     for stage, depth in enumerate(depths):
-        blocks: list[ResidualBlock] = []
+        blocks: list[nn.Module] = []
         for index in range(depth):
             stride = 2 if stage > 0 and index == 0 else 1
-            blocks.append(block(features, width * 2**stage, stride))
-            features = width * 2**stage * blocks[-1].expansion
+            added = block(features, width * 2**stage, stride)
+            blocks.append(added)
+            features = added.out_channels
         layers[f"layer{stage + 1}"] = nn.Sequential(*blocks)
 
     net = nn.Sequential(layers | classifier(features, classes))
