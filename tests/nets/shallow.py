@@ -90,7 +90,7 @@ def keeping_shape(net: nn.Module, x: Tensor) -> set[nn.Module]:
 
 
 def leave_out(net: nn.Module, candidates: set[nn.Module]) -> None:
-    """Take those candidates out of a network's stages that are of the kinds of a block before."""
+    """Take those candidates out of plain sequences that are of the kinds of a block before."""
     seen = set()
     for stage in list(net.modules()):
         if type(stage) is not nn.Sequential:

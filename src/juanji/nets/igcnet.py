@@ -8,8 +8,8 @@ Two forms, as in the authors' code (github.com/hellozting/InterleavedGroupConvol
 - for ImageNet ResNet-18 with interleaved blocks and shortcuts, where stages double L, and the
   shortcuts' projections are grouped (IGC-L100M2+Ident).
 
-`width` is L, of the first stage where it changes; M is 2 there. With the weights of the authors'
-model for ImageNet, `igcnet18` gives its outputs, but for the normalizations' epsilon, 2e-5 there.
+`width` is L, of the first stage where it changes; M is 2 there. With the same weights,
+`igcnet18` gives the outputs of the authors' model, but for its normalizations' epsilon, 2e-5.
 
 Ours count everything. The paper's 8.61 M weights of the ImageNet form are without normalization
 (30,200), its 1.3 G multiply-adds are rounded. Of the CIFAR form there is no exact count.

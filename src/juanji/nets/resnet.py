@@ -40,7 +40,7 @@ def resnet(
     """Stem, one stage per entry of `depths` (its number of blocks), classifier.
 
     The stages have `width`, 2 `width`, 4 `width`, ... inner channels; `block` is called with its
-    input channels, inner channels and stride.
+    input channels, inner channels and stride, and what it returns tells its `out_channels`.
     `small` is for small images: the stem is one 3x3 convolution of stride 1, without max pooling.
 
     Images (N, in_channels, H, W) of any size give logits (N, classes). Raises ValueError where

@@ -64,7 +64,7 @@ def find(name: str) -> Callable[..., nn.Module]:
         near = nearest(name, list(NETS))
         hint = f"did you mean {near!r}? " if near else ""
         raise ValueError(
-            f"unknown net {name!r}; {hint}`juanji nets` lists those it knows; "
+            f"unknown net {name!r}; {hint}`juanji nets` lists the known ones; "
             "one of your own is package.module:function"
         )
     here = str(Path.cwd())
