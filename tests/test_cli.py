@@ -120,7 +120,7 @@ def test_a_failed_variant_is_code_1(command: Command) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"net": "resnet21"}, "unknown net 'resnet21'; did you mean 'resnet20'? Known: alexnet, "),
+        ({"net": "resnet21"}, "unknown net 'resnet21'; did you mean 'resnet20'? `juanji nets` "),
         ({"net": "cli_nets:Tony"}, "'cli_nets' has no 'Tony'; did you mean 'Tiny'?"),
         ({"net": "no_such_module:net"}, "importing 'no_such_module' failed: ModuleNotFoundError"),
         ({"data": "mnist"}, "unknown data 'mnist'; did you mean 'mnist5k'? Known: digits, mnist5k"),

@@ -7,7 +7,8 @@ do at which scale; what that saves pays for more blocks at the larger sizes: 6-8
 Followed is the authors' code (allenai/elastic), in which the blocks with a stride and the last
 stage work at full size in both paths. The authors publish ResNeXt-50; ELASTIC-ResNet-50 is built by
 the same rule from ungrouped bottlenecks, each path with half the channels of ResNet's. The authors
-begin with the last normalization of every block at zero; we begin at one.
+begin with the last normalization of every block at zero; we begin at one. With the same
+weights, `elastic_resnext50` gives the outputs of their code, at odd sizes too.
 """
 
 from __future__ import annotations

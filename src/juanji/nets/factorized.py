@@ -12,13 +12,11 @@ neighbours on a torus (topological subdivisioning) and a spatial bottleneck, are
 
 from __future__ import annotations
 
-from collections import OrderedDict
-
 from torch import nn
 
-from ..nn import ConvUnit, FactorizedBlock
-from .parts import check_counts, classifier, initialize
+from ..nn import FactorizedBlock
 from .record import Net
+from .resnet import resnet
 
 
 def factorized18(
@@ -33,22 +31,7 @@ def factorized18(
     >>> factorized18(classes=7, width=4, small=True)(torch.ones(2, 3, 13, 11)).shape
     torch.Size([2, 7])
     """
-    check_counts(in_channels=in_channels, classes=classes, width=width)
-    layers: OrderedDict[str, nn.Module] = OrderedDict()
-    layers["stem"] = ConvUnit(in_channels, width, *((3, 1) if small else (7, 2)))
-    if not small:
-        layers["maxpool"] = nn.MaxPool2d(3, stride=2, padding=1)
-    features = width
-    for stage in range(4):
-        channels = width * 2**stage
-        layers[f"stage{stage + 1}"] = nn.Sequential(
-            FactorizedBlock(features, channels, 2 if stage else 1),
-            FactorizedBlock(channels, channels),
-        )
-        features = channels
-    net = nn.Sequential(layers | classifier(features, classes))
-    net.apply(initialize)
-    return net
+    return resnet(FactorizedBlock, [2, 2, 2, 2], in_channels, classes, width, small)
 
 
 FACTORIZED = (

@@ -8,7 +8,8 @@ Two forms, as in the authors' code (github.com/hellozting/InterleavedGroupConvol
 - for ImageNet ResNet-18 with interleaved blocks and shortcuts, where stages double L, and the
   shortcuts' projections are grouped (IGC-L100M2+Ident).
 
-`width` is L, of the first stage where it changes; M is 2 there.
+`width` is L, of the first stage where it changes; M is 2 there. With the same weights,
+`igcnet18` gives the outputs of the authors' model, but for its normalizations' epsilon, 2e-5.
 
 Ours count everything. The paper's 8.61 M weights of the ImageNet form are without normalization
 (30,200), its 1.3 G multiply-adds are rounded. Of the CIFAR form there is no exact count.
@@ -24,6 +25,7 @@ from torch import nn
 from ..nn import ConvUnit, InterleavedGroupBlock, InterleavedResidualBlock
 from .parts import check_counts, classifier, initialize
 from .record import Net
+from .resnet import resnet
 
 
 def igcnet20(in_channels: int = 3, classes: int = 10, width: int = 24) -> nn.Sequential:
@@ -63,23 +65,11 @@ def igcnet18(
     >>> igcnet18(classes=7, width=4, small=True)(torch.ones(2, 3, 13, 11)).shape
     torch.Size([2, 7])
     """
-    check_counts(in_channels=in_channels, classes=classes, width=width)
-    layers: OrderedDict[str, nn.Module] = OrderedDict()
-    layers["stem"] = ConvUnit(in_channels, width, *((3, 1) if small else (7, 2)))
-    if not small:
-        layers["maxpool"] = nn.MaxPool2d(3, stride=2, padding=1)
-    features = width
-    for stage in range(4):
-        groups = width * 2**stage
-        channels = 2 * groups
-        layers[f"stage{stage + 1}"] = nn.Sequential(
-            InterleavedResidualBlock(features, channels, 2 if stage else 1, primary_groups=groups),
-            InterleavedResidualBlock(channels, channels, primary_groups=groups),
-        )
-        features = channels
-    net = nn.Sequential(layers | classifier(features, classes))
-    net.apply(initialize)
-    return net
+
+    def block(features: int, groups: int, stride: int) -> InterleavedResidualBlock:
+        return InterleavedResidualBlock(features, 2 * groups, stride, primary_groups=groups)
+
+    return resnet(block, [2, 2, 2, 2], in_channels, classes, width, small)
 
 
 PAPER = (

@@ -24,13 +24,13 @@ from collections.abc import Callable, Sequence
 
 from torch import nn
 
-from ..nn import BasicBlock, BottleneckBlock, Conv2d, ResidualBlock
+from ..nn import BasicBlock, BottleneckBlock, Conv2d, FactorizedBlock, ResidualBlock
 from .parts import check_counts, classifier, initialize
 from .record import Net
 
 
 def resnet(
-    block: Callable[[int, int, int], ResidualBlock],
+    block: Callable[[int, int, int], ResidualBlock | FactorizedBlock],
     depths: Sequence[int],
     in_channels: int,
     classes: int,
@@ -40,7 +40,7 @@ def resnet(
     """Stem, one stage per entry of `depths` (its number of blocks), classifier.
 
     The stages have `width`, 2 `width`, 4 `width`, ... inner channels; `block` is called with its
-    input channels, inner channels and stride.
+    input channels, inner channels and stride, and what it returns tells its `out_channels`.
     `small` is for small images: the stem is one 3x3 convolution of stride 1, without max pooling.
 
     Images (N, in_channels, H, W) of any size give logits (N, classes). Raises ValueError where
@@ -63,11 +63,12 @@ def resnet(
 
     features = width
     for stage, depth in enumerate(depths):
-        blocks: list[ResidualBlock] = []
+        blocks: list[nn.Module] = []
         for index in range(depth):
             stride = 2 if stage > 0 and index == 0 else 1
-            blocks.append(block(features, width * 2**stage, stride))
-            features = width * 2**stage * blocks[-1].expansion
+            added = block(features, width * 2**stage, stride)
+            blocks.append(added)
+            features = added.out_channels
         layers[f"layer{stage + 1}"] = nn.Sequential(*blocks)
 
     net = nn.Sequential(layers | classifier(features, classes))

@@ -64,7 +64,8 @@ def find(name: str) -> Callable[..., nn.Module]:
         near = nearest(name, list(NETS))
         hint = f"did you mean {near!r}? " if near else ""
         raise ValueError(
-            f"unknown net {name!r}; {hint}Known: {', '.join(NETS)}, or package.module:function"
+            f"unknown net {name!r}; {hint}`juanji nets` lists the known ones; "
+            "one of your own is package.module:function"
         )
     here = str(Path.cwd())
     if here not in sys.path:  # for good: the function may import more when it is called

@@ -48,7 +48,7 @@ class FactorizedBlock(nn.Module):
                 ConvUnit(in_channels, in_channels, 3, step, layer=DepthwiseConv2d, activation=None)
             )
             self.projections.append(ConvUnit(in_channels, channels, 1))
-        self.stride = stride
+        self.stride, self.out_channels = stride, out_channels
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the block."""

@@ -43,7 +43,7 @@ class ResidualBlock(nn.Module):
         self, in_channels: int, channels: int, stride: int = 1, *, reduction: int | None = None
     ) -> None:
         super().__init__()
-        out_channels = channels * self.expansion
+        self.out_channels = out_channels = channels * self.expansion
         self.add_branch(in_channels, channels, stride)
         self.weigh = SqueezeExcite(out_channels, reduction) if reduction else nn.Identity()
         self.downsample = self.shortcut(in_channels, out_channels, stride)
