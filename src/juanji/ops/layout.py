@@ -17,7 +17,7 @@ def follow(output: Tensor, input: Tensor, dimensions: int) -> Tensor:
 
     Shapes: (N, C, *spatial) with as many spatial axes as `dimensions`; others are left alone.
     """
-    if channels_innermost(input, dimensions):
+    if channels_innermost(input, dimensions) and not channels_innermost(output, dimensions):
         return output.movedim(1, -1).contiguous().movedim(-1, 1)
     return output
 

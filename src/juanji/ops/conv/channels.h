@@ -80,9 +80,9 @@ class Channels {
     }
   }
 
-  // A stack of one vector of the unit's channels, whose cells' first channel is at x.
+  // A stack of some vectors of the unit's channels, whose cells' first channel is at x.
   void compute(const Work& work, const Prepared& own, const A* x, const Stack& stack, int64_t first,
-               int64_t output, int64_t count, S* out) {
+               int64_t output, int64_t count, S* out, int64_t vectors = 1) {
     const int64_t size = problem.inputs * work.tap_count() * lanes<A>;
     const int64_t channel = inputs.channel(first + output) - inputs.channel(first);
     const Cells<A> cells = inputs.cells(x + channel, stack.at, work.step);
@@ -90,7 +90,7 @@ class Channels {
       inputs.choose([&](auto reading) {
         const A* weights = own.weights.data() + output / lanes<A> * size;
         slide_stack<A, reading>(stack.count, cells, own.stacks.runs(work, stack), stack.border,
-                                weights, &biases[output], to, to_step);
+                                weights, &biases[output], to, to_step, vectors);
       });
     };
     if constexpr (std::is_same_v<S, A>)
@@ -100,6 +100,17 @@ class Channels {
     for (int64_t p = 0; p < stack.count; ++p)
       store(out + stack.to + p * own.stacks.out_step + output, load(scratch + p * lanes<A>),
             count - output);
+  }
+
+  // Whole cells in the order of memory, some vectors at a time, unless those share a channel.
+  void compute_in_place(const Work& work, const Prepared& own, const A* x, int64_t count, S* out) {
+    const int64_t most = inputs.reading == Reading::same ? 1 : 4;
+    for (const Stack& stack : own.stacks.all)
+      for (int64_t output = 0; output < count; output += most * lanes<A>) {
+        input_ahead.ask<false>(), output_ahead.ask<true>();
+        const int64_t vectors = std::min(most, (count - output) / lanes<A>);
+        compute(work, own, x, stack, 0, output, count, out, vectors);
+      }
   }
 
   void look_ahead(const Work& work, const Tasks::Task& next, int64_t parts) {
@@ -129,18 +140,13 @@ class Channels {
     own.stacks.fill(work, problem, start, full_stack, 1, sizeof(A));
     const A* cells = fill_or_find<S>(work, problem.x, task.n, inputs.channel(first), start, panel);
     S* out = problem.out.at<S>(task.n, first) + corner(work, problem.out, start);
-    // Whole cells in the order of memory; of panels, what is read stays in the first-level cache.
     if (work.direct) {
-      if (next)
-        look_ahead(all[next->work], *next, int64_t(own.stacks.all.size()) * count / lanes<A>);
+      if (next) look_ahead(all[next->work], *next, int64_t(own.stacks.all.size()) * count / lanes<A> / 4);
+      return compute_in_place(work, own, cells, count, out);
+    }
+    // What is read stays in the first-level cache.
+    for (int64_t output = 0; output < count; output += lanes<A>)
       for (const Stack& stack : own.stacks.all)
-        for (int64_t output = 0; output < count; output += lanes<A>) {
-          input_ahead.ask<false>(), output_ahead.ask<true>();
-          compute(work, own, cells, stack, first, output, count, out);
-        }
-    } else
-      for (int64_t output = 0; output < count; output += lanes<A>)
-        for (const Stack& stack : own.stacks.all)
-          compute(work, own, cells, stack, first, output, count, out);
+        compute(work, own, cells, stack, first, output, count, out);
   }
 };

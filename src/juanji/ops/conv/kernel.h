@@ -114,43 +114,48 @@ inline void slide_runs(Vector<A> (&sums)[positions], const Run*& run, int64_t co
   }
 }
 
-// out[p * out_step] = bias + sum over inputs and taps of weight * cell, for one vector of every
-// position. Weights lie as (input, place), those of a vector side by side.
+// out[p * out_step] = bias + sum over inputs and taps of weight * cell, for `vectors` neighbouring
+// vectors of every position. Weights lie as (vector, input, place), those of a vector side by side.
 template <class A, Reading reading, int positions, bool crossed>
 [[gnu::noinline]] void slide(const Cells<A>& cells, const Runs& runs, const Border& border,
-                             const A* weights, const A* bias, A* out, int64_t out_step) {
-  Vector<A> sums[positions];
-#pragma GCC unroll 32
-  for (int p = 0; p < positions; ++p)
-    sums[p] = reading == Reading::line ? splat<A>(*bias) : load(bias);
+                             const A* weights, const A* bias, A* out, int64_t out_step,
+                             int64_t vectors) {
   const int64_t fives = runs.count[5], threes = runs.count[3], twos = runs.count[2],
                 ones = runs.count[1], step = cells.step;
-  each_input<A, reading>(
-      cells, weights, runs.taps * weight_step<A, reading>,
-      [&](const char* x, Mask<A> index, const A* w) {
-        const Run* run = runs.all.data();
-        slide_runs<A, reading, positions, 5, crossed>(sums, run, fives, x, step, index, w, border);
-        slide_runs<A, reading, positions, 3, crossed>(sums, run, threes, x, step, index, w, border);
-        slide_runs<A, reading, positions, 2, crossed>(sums, run, twos, x, step, index, w, border);
-        slide_runs<A, reading, positions, 1, crossed>(sums, run, ones, x, step, index, w, border);
-      });
+  const int64_t size = runs.taps * weight_step<A, reading>;
+  for (int64_t v = 0; v < vectors; ++v) {
+    Vector<A> sums[positions];
 #pragma GCC unroll 32
-  for (int p = 0; p < positions; ++p) store(out + p * out_step, sums[p]);
+    for (int p = 0; p < positions; ++p)
+      sums[p] = reading == Reading::line ? splat<A>(*bias) : load(bias + v * lanes<A>);
+    each_input<A, reading>(
+        cells, weights, size, [&](const char* first, Mask<A> index, const A* w) {
+          const Run* run = runs.all.data();
+          const char* x = first + v * vector_bytes;
+          slide_runs<A, reading, positions, 5, crossed>(sums, run, fives, x, step, index, w, border);
+          slide_runs<A, reading, positions, 3, crossed>(sums, run, threes, x, step, index, w, border);
+          slide_runs<A, reading, positions, 2, crossed>(sums, run, twos, x, step, index, w, border);
+          slide_runs<A, reading, positions, 1, crossed>(sums, run, ones, x, step, index, w, border);
+        });
+#pragma GCC unroll 32
+    for (int p = 0; p < positions; ++p) store(out + p * out_step, sums[p]);
+    weights += cells.inputs * size, out += lanes<A>;
+  }
 }
 
 template <class A, Reading reading, int positions = full_stack>
 inline void slide_stack(int64_t height, const Cells<A>& cells, const Runs& runs,
                         const Border& border, const A* weights, const A* bias, A* out,
-                        int64_t out_step) {
+                        int64_t out_step, int64_t vectors = 1) {
   if constexpr (positions > 1)
     if (height < positions)
       return slide_stack<A, reading, next_height(positions)>(height, cells, runs, border, weights,
-                                                             bias, out, out_step);
+                                                             bias, out, out_step, vectors);
   if (reading != Reading::line && border.crossed)
     slide<A, reading, positions, reading != Reading::line>(cells, runs, border, weights, bias, out,
-                                                           out_step);
+                                                           out_step, vectors);
   else
-    slide<A, reading, positions, false>(cells, runs, border, weights, bias, out, out_step);
+    slide<A, reading, positions, false>(cells, runs, border, weights, bias, out, out_step, vectors);
 }
 
 // Lines of cells that several output channels, the rows j, read: loaded once for all of them.

@@ -17,7 +17,8 @@ from .. import layout
 from ..native import Kernel, native_status, unavailable, wants_gradient
 
 MOST_CHANNELS = 16  # per group; with more, torch is at the limit
-LARGE = 200_000  # elements of the output, from which on torch's overhead does not count
+LARGE = 200_000  # elements of the output, from which on torch's overhead does not count,
+BEYOND_CACHES = 4_000_000  # and from which on memory decides, which our kernels ask for earlier
 MOST_WEIGHTS = 4096  # that one output channel has,
 MOST_OF_GROUP = 16384  # and a whole group, whose gradients are summed in vectors
 MOST_CELLS = 1 << 16  # that a panel of the smallest tile holds, so that it stays in a cache
@@ -30,6 +31,8 @@ def declines(input: Tensor, weight: Tensor, bias: Tensor | None, bound: Bound) -
     channels = max(spec.in_channels, spec.out_channels) // spec.groups
     if spec.groups == 1 and channels > 1:  # first, so that what is torch's stays cheap
         return "the convolution is dense"
+    if _is_torchs_best(input, weight, bound):
+        return "torch's kernel for depthwise 3x3 over channels-last is as fast as caches"
     if (reason := unavailable(input, weight, bias)) is not None:
         return reason
     if not 1 <= len(axes) <= 3:
@@ -38,8 +41,6 @@ def declines(input: Tensor, weight: Tensor, bias: Tensor | None, bound: Bound) -
         return "there are no channels"
     if channels > MOST_CHANNELS:
         return f"{channels} channels per group (it takes up to {MOST_CHANNELS})"
-    if _is_torchs_best(input, weight, bound):
-        return "torch's kernel for depthwise 3x3 over channels-last is as fast as memory"
     weights, cells = channels, channels
     for axis in axes:
         weights *= axis.kernel
@@ -69,7 +70,8 @@ def _is_torchs_best(input: Tensor, weight: Tensor, bound: Bound) -> bool:
         return False
     if max(axes[0].kernel, axes[1].kernel) > 3:
         return False
-    if input.shape[0] * spec.out_channels * axes[0].coarse * axes[1].coarse < LARGE:
+    elements = input.shape[0] * spec.out_channels * axes[0].coarse * axes[1].coarse
+    if not LARGE <= elements < BEYOND_CACHES:
         return False
     return axes[0].dilation == axes[1].dilation == 1 or not wants_gradient(input, weight)
 

@@ -207,17 +207,20 @@ class Ahead {
   static constexpr int64_t line = 64, most = 256 << 10;
 
  public:
-  // What lies from a position of one channel of element n to a position of another, in `parts` parts.
+  // What lies from a position of one channel of element n to a position of another, in `parts`
+  // parts; nothing where most of that is not between them on every axis.
   template <class S>
   void aim(const View& view, int64_t n, int64_t channel, int64_t last_channel, const Triple& low,
            const Triple& high, int64_t parts) {
     const S *first = view.at<S>(n, channel), *last = view.at<S>(n, last_channel);
+    int64_t cells = last_channel - channel + 1;
     for (int axis = 0; axis < 3; ++axis) {
+      cells *= high[axis] - low[axis] + 1;
       first += std::clamp<int64_t>(low[axis], 0, view.size[axis] - 1) * view.stride[axis];
       last += std::clamp<int64_t>(high[axis], 0, view.size[axis] - 1) * view.stride[axis];
     }
     at = reinterpret_cast<const char*>(first);
-    end = std::min(reinterpret_cast<const char*>(last + 1), at + most);
+    end = last - first < 2 * cells ? std::min(reinterpret_cast<const char*>(last + 1), at + most) : at;
     bytes = rounded_up((end - at) / std::max<int64_t>(parts, 1) + 1, line);
   }
   // Into the second-level cache.
