@@ -62,18 +62,19 @@ def unavailable(*tensors: torch.Tensor | None) -> str | None:
     status = native_status()
     if status.isa is None:
         return f"no kernels are loaded: {status.reason}"
-    if torch.onnx.is_in_onnx_export():
+    compiling = torch.compiler.is_compiling()
+    if (compiling or torch._C._is_tracing()) and torch.onnx.is_in_onnx_export():
         return "the graph is for ONNX, which has operators of its own"
     if torch._C._functorch.maybe_current_level() is not None:
         return "a transform of torch.func is active"
     if forward_ad._current_level >= 0:
         return "forward-mode differentiation is active"
-    if not torch.compiler.is_compiling() and (reason := _observed(tensors)):
+    if not compiling and (reason := _observed(tensors)):
         return reason
     for tensor in tensors:
         if tensor is None:
             continue
-        if tensor.device.type != "cpu":
+        if not tensor.is_cpu:
             return f"the device is {tensor.device.type}"
         if tensor.dtype not in DTYPES:
             return f"the dtype is {tensor.dtype}"

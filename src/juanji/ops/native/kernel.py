@@ -70,6 +70,8 @@ def _function(name: str, operator: Any, keep: Keep, gradient: Gradient) -> type[
 
 def wants_gradient(*arguments: Any) -> bool:
     """Whether a gradient is recorded, and one of the tensors among the arguments takes part."""
-    return torch.is_grad_enabled() and any(
-        isinstance(x, torch.Tensor) and x.requires_grad for x in arguments
-    )
+    if torch.is_grad_enabled():
+        for x in arguments:
+            if isinstance(x, torch.Tensor) and x.requires_grad:
+                return True
+    return False

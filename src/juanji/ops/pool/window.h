@@ -71,10 +71,29 @@ struct Windows {
   int64_t taps() const { return axis[0].kernel * axis[1].kernel * axis[2].kernel; }
 };
 
-inline Windows windows(const Triple& fine, const Triple& coarse, int64_t axes, const Ints& kernel,
-                       const Ints& stride, const Ints& padding, const Ints& dilation) {
-  Triple k = triple("kernel", kernel, axes, 1), s = triple("stride", stride, axes, 1),
-         p = triple("padding", padding, axes, 0), d = triple("dilation", dilation, axes, 1);
+// What an operator is told of its windows, in one list because each list takes long to be read: a
+// number for each axis of the size of its output, of kernel, stride, low padding, dilation and high
+// padding.
+struct Numbers {
+  enum Kind { size, kernel, stride, low, dilation, high, kinds };
+  const Ints& list;
+  int64_t axes;
+
+  Numbers(const Ints& list, int64_t axes) : list(list), axes(axes) {
+    STD_TORCH_CHECK(int64_t(list.size()) == kinds * axes, "windows must have ", kinds * axes,
+                    " numbers, got ", list.size());
+  }
+  // Filled up in front with what a missing axis has.
+  Triple of(Kind kind, int64_t missing) const {
+    Triple filled{missing, missing, missing};
+    for (int64_t axis = 0; axis < axes; ++axis) filled[3 - axes + axis] = list[kind * axes + axis];
+    return filled;
+  }
+};
+
+inline Windows windows(const Triple& fine, const Triple& coarse, const Numbers& numbers) {
+  Triple k = numbers.of(Numbers::kernel, 1), s = numbers.of(Numbers::stride, 1),
+         p = numbers.of(Numbers::low, 0), d = numbers.of(Numbers::dilation, 1);
   Windows made;
   for (int a = 0; a < 3; ++a) {
     STD_TORCH_CHECK(k[a] >= 1 && s[a] >= 1 && d[a] >= 1 && p[a] >= 0,
@@ -92,7 +111,7 @@ inline Windows windows(const Triple& fine, const Triple& coarse, int64_t axes, c
 // By what sums of windows are divided: a number for each coarse or each fine cell, the product of
 // one for each axis.
 struct Divisor {
-  enum Kind { none, taps, windows, fixed } kind = none;
+  enum Kind { none, taps, windows, fixed } kind = none;  // windows: of windows without dilation
   Triple counted_low{}, counted_high{};  // taps: the padding whose cells count
   double number = 1;                     // fixed
 
