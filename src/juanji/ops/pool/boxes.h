@@ -131,7 +131,7 @@ template <class S>
 struct Spread {
   using A = Compute<S>;
   View source;
-  A by;  // divisor
+  Division<A> by;
   const S* row = nullptr;
   Vector<A> value{};
 
@@ -140,7 +140,7 @@ struct Spread {
     return true;
   }
   void begin(int64_t w, int64_t c, int64_t count) {
-    value = load(row + w * source.stride[2] + c, count) / splat(by);
+    value = by(load(row + w * source.stride[2] + c, count));
   }
   Vector<A> cell(int64_t, int64_t) const { return value; }
 };

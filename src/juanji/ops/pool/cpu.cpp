@@ -21,6 +21,19 @@ void maximum(const Job& job, bool innermost) {
   using A = Compute<S>;
   using Op = Maximum<S, numbered>;
   const View& source = job.source;
+  const auto boxes = boxes_of(job.windows);
+  if (boxes && innermost)
+    return read_boxes<S>(*boxes, source, in_order(*boxes), [&] {
+      return [&](int64_t n, int64_t d, int64_t h, int64_t first, int64_t count, const auto& reduce) {
+        for (int64_t w = first; w < first + count; ++w) {
+          Op op;
+          op.out = row_of<S>(job.target, n, 0, d, h) + w * job.target.stride[2];
+          if constexpr (numbered)
+            op.taps_out = row_of<uint8_t>(*job.taps_out, n, 0, d, h) + w * job.taps_out->stride[2];
+          reduce(op, w);
+        }
+      };
+    });
   if (innermost) {
     cells<A>(job, [&] {
       return [&](const Place& place, const Taps<A>& taps) {
@@ -33,7 +46,7 @@ void maximum(const Job& job, bool innermost) {
     });
     return;
   }
-  if (const auto boxes = boxes_of(job.windows); boxes && in_pairs(*boxes, {&source}))
+  if (boxes && in_pairs(*boxes, {&source}))
     return read_pairs<S>(*boxes, source, in_order(*boxes), [&] {
       return [&](int64_t n, int64_t c, int64_t d, int64_t h, int64_t, int64_t) {
         Op op;
@@ -120,6 +133,21 @@ std::tuple<Tensor, Tensor> stochastic_pool(const Tensor& input, const Tensor& se
 
 // ------------------------------------------------------------------------------------ sums, averages
 
+// What the sums of sources are divided by, if it is the same number for all sources and targets.
+std::optional<double> one_divisor(const Job& job) {
+  double by = 1;
+  if (job.divides_targets() || job.divisor.kind == Divisor::windows) return {};
+  for (int a = 0; job.divides_sources() && a < 3; ++a) {
+    const int64_t last = job.windows.size(!job.adjoint)[a] - 1;
+    const double first = job.divisor.along(job.windows, a, 0);
+    // those of windows between the first and the last are never smaller
+    const bool whole = job.divisor.kind == Divisor::fixed || first == job.windows.axis[a].kernel;
+    if (first != job.divisor.along(job.windows, a, last) || (last > 0 && !whole)) return {};
+    by *= first;
+  }
+  return by;
+}
+
 template <class S>
 void sum(const Job& job, bool innermost) {
   using A = Compute<S>;
@@ -130,7 +158,15 @@ void sum(const Job& job, bool innermost) {
       for (int a = 0; a < 3; ++a) by *= A(job.divisor.along(job.windows, a, 0));
     if (job.adjoint && (innermost || in_pairs(*boxes, {&source})))
       return write_boxes<S>(*boxes, job.target, innermost, [&] { return Spread<S>{source, by}; });
-    if (!job.adjoint && !innermost && in_pairs(*boxes, {&source}))
+    if (!job.adjoint && innermost)
+      return read_boxes<S>(*boxes, source, in_order(*boxes), [&] {
+        return [&](int64_t n, int64_t d, int64_t h, int64_t first, int64_t count, const auto& reduce) {
+          S* row = row_of<S>(job.target, n, 0, d, h);
+          for (int64_t w = first; w < first + count; ++w)
+            reduce(Sum<S, false>{row + w * job.target.stride[2], nullptr, by}, w);
+        };
+      });
+    if (!job.adjoint && in_pairs(*boxes, {&source}))
       return read_pairs<S>(*boxes, source, in_order(*boxes), [&] {
         return [&](int64_t n, int64_t c, int64_t d, int64_t h, int64_t, int64_t) {
           return Sum<S, false>{row_of<S>(job.target, n, c, d, h), nullptr, by};
@@ -152,10 +188,14 @@ void sum(const Job& job, bool innermost) {
     return;
   }
   if (in_lines(job)) return pool_lines<S, Plus>(job);
+  Job undivided = job;
+  const std::optional<double> one = one_divisor(job);
+  if (one) undivided.divisor.kind = Divisor::none;
   auto add = [&]<class T>(T) {  // what is written: to the output, or to a phase of it
-    planes<S>(job, A(0), [](int64_t) {
-      return [](const Block<A>& block) {
-        return Sum<T, false>{static_cast<T*>(block.out), block.divisors, A(block.divisor)};
+    planes<S>(undivided, A(0), [=](int64_t) {
+      return [=](const Block<A>& block) {
+        return Sum<T, false>{static_cast<T*>(block.out), block.divisors,
+                             A(one ? *one : block.divisor)};
       };
     });
   };

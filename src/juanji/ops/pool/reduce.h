@@ -73,6 +73,23 @@ inline Mask<A> load_bytes(const uint8_t* from, int64_t count) {
   return std::bit_cast<Mask<A>>(spread) & 0xff;
 }
 
+// Divides by one number. By a power of two it multiplies with the reciprocal, which is exact and gives
+// the same in a tenth of the time.
+template <class A>
+struct Division {
+  A by, reciprocal = 0;  // if it is exact
+
+  Division(A by) : by(by) {
+    constexpr Lane<A> fraction = (Lane<A>(1) << (std::numeric_limits<A>::digits - 1)) - 1;
+    const A size = by < 0 ? -by : by;
+    if (!(std::bit_cast<Lane<A>>(by) & fraction) && size > A(0x1p-60) && size < A(0x1p60))
+      reciprocal = 1 / by;
+  }
+  Vector<A> operator()(Vector<A> value) const {
+    return reciprocal != 0 ? value * splat(reciprocal) : value / splat(by);
+  }
+};
+
 template <class A>
 inline Mask<A> load_lanes(const Lane<A>* from) {
   Mask<A> numbers;
@@ -138,7 +155,7 @@ struct Sum {
   };
   T* out = nullptr;
   const A* divisors = nullptr;  // divisors lane by lane, times
-  A by = 1;                      // that of all lanes
+  Division<A> by = 1;            // that of all lanes
 
   void begin(State& state, int64_t, int64_t) const { state.total = Vector<A>{}; }
   template <int>
@@ -149,8 +166,8 @@ struct Sum {
   void middle(State&, int64_t) const {}
   void finish(State& state, int64_t at, int64_t count) const {
     Vector<A> total = state.total;
-    if (divisors) total = total / (load(divisors + at) * splat(by));
-    else if (by != 1) total = total / splat(by);
+    if (divisors) total = total / (load(divisors + at) * splat(by.by));
+    else total = by(total);
     store(out + at, total, count);
   }
 };
