@@ -13,7 +13,6 @@ import importlib.util
 import os
 import platform
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +22,9 @@ from torch.overrides import has_torch_function_unary
 
 from .kernel import Kernel, wants_gradient
 
-__all__ = ["Kernel", "Status", "native_status", "runnable", "unavailable", "wants_gradient"]
+__all__ = [
+    "DTYPES", "Kernel", "Status", "native_status", "runnable", "unavailable", "wants_gradient",
+]  # fmt: skip
 
 BUILDS = ("avx512", "avx2", "baseline")  # best first
 DTYPES = (torch.float32, torch.float64, torch.bfloat16)
@@ -69,25 +70,17 @@ def unavailable(*tensors: torch.Tensor | None) -> str | None:
         return "a transform of torch.func is active"
     if forward_ad._current_level >= 0:
         return "forward-mode differentiation is active"
-    if not compiling and (reason := _observed(tensors)):
-        return reason
+    if not compiling and torch._C._len_torch_dispatch_stack():
+        return "the calls are watched, by something that knows torch's operators"
     for tensor in tensors:
         if tensor is None:
             continue
+        if not compiling and has_torch_function_unary(tensor):
+            return f"a {type(tensor).__name__} computes in its own way"
         if not tensor.is_cpu:
             return f"the device is {tensor.device.type}"
         if tensor.dtype not in DTYPES:
             return f"the dtype is {tensor.dtype}"
-    return None
-
-
-def _observed(tensors: Sequence[torch.Tensor | None]) -> str | None:
-    """Say who else has a hand in a call: modes and tensors that know torch's operators."""
-    if torch._C._len_torch_dispatch_stack():
-        return "the calls are watched, by something that knows torch's operators"
-    for tensor in tensors:
-        if tensor is not None and has_torch_function_unary(tensor):
-            return f"a {type(tensor).__name__} computes in its own way"
     return None
 
 

@@ -123,11 +123,13 @@ std::tuple<Tensor, Tensor> stochastic_pool(const Tensor& input, const Tensor& se
   Tensor taps = target_like(job, input, ScalarType::Byte, innermost);
   View taps_out = view("taps", taps);
   job.taps_out = &taps_out;
-  std::atomic<bool> refused = false;
+  bool valid = true;
   for_storage(input.scalar_type(), [&]<class S>(S) {
-    draw<S>(job, innermost, *static_cast<const int64_t*>(seed.data_ptr()), refused);
+    std::atomic<bool> doubt = !covered(job.windows);
+    draw<S>(job, innermost, *static_cast<const int64_t*>(seed.data_ptr()), doubt);
+    valid = !doubt || all_weights<S>(job.source, innermost);
   });
-  STD_TORCH_CHECK(!refused, "input must hold finite values of at least 0");
+  STD_TORCH_CHECK(valid, "input must hold finite values of at least 0");
   return {output, taps};
 }
 

@@ -53,7 +53,8 @@ class _Numbers(NamedTuple):
     """What the kernels are told of a bound, and why they may decline it.
 
     `pool` and `unpool` are one list each, which is read in a fraction of the time of six: for every
-    axis the size of the output, then kernel, stride, low padding, dilation and high padding.
+    axis the size of the output, then kernel, stride, low padding, dilation and high padding, of
+    which the last two are left out where there is none.
     """
 
     axes: int
@@ -82,13 +83,13 @@ def _numbers(bound: Bound) -> _Numbers:
 def _count(bound: Bound) -> _Numbers:
     axes = bound.axes
     kernel = [axis.kernel for axis in axes]
-    window = [
-        *kernel,
-        *[axis.stride for axis in axes],
-        *[axis.pad_low for axis in axes],
-        *[axis.dilation for axis in axes],
-        *[axis.pad_high for axis in axes],
-    ]
+    window = kernel + [axis.stride for axis in axes] + [axis.pad_low for axis in axes]
+    dilation, high = [axis.dilation for axis in axes], [axis.pad_high for axis in axes]
+    # what a graph is made for is not to depend on sizes
+    if torch.compiler.is_compiling() or any(high):
+        window += dilation + high
+    elif dilation != [1] * len(axes):
+        window += dilation
     return _Numbers(
         len(axes),
         (*[axis.coarse for axis in axes], *window),

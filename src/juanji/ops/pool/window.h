@@ -53,12 +53,6 @@ struct Axis {
       if (k * dilation == distance) found.push_back({o, k});
     }
   }
-
-  // Window o and its neighbours share the fine cells among them; these are its own.
-  std::pair<int64_t, int64_t> owned(int64_t o) const {
-    return {o == 0 ? 0 : std::clamp(start(o), int64_t(0), fine),
-            o == coarse - 1 ? fine : std::clamp(start(o + 1), int64_t(0), fine)};
-  }
 };
 
 struct Windows {
@@ -73,20 +67,23 @@ struct Windows {
 
 // What an operator is told of its windows, in one list because each list takes long to be read: a
 // number for each axis of the size of its output, of kernel, stride, low padding, dilation and high
-// padding.
+// padding. The last two may be left out, where there is none.
 struct Numbers {
   enum Kind { size, kernel, stride, low, dilation, high, kinds };
   const Ints& list;
   int64_t axes;
 
   Numbers(const Ints& list, int64_t axes) : list(list), axes(axes) {
-    STD_TORCH_CHECK(int64_t(list.size()) == kinds * axes, "windows must have ", kinds * axes,
-                    " numbers, got ", list.size());
+    const int64_t given = int64_t(list.size());
+    STD_TORCH_CHECK(given % axes == 0 && dilation <= given / axes && given / axes <= kinds,
+                    "windows must have ", dilation * axes, ", ", high * axes, " or ", kinds * axes,
+                    " numbers, got ", given);
   }
   // Filled up in front with what a missing axis has.
   Triple of(Kind kind, int64_t missing) const {
     Triple filled{missing, missing, missing};
-    for (int64_t axis = 0; axis < axes; ++axis) filled[3 - axes + axis] = list[kind * axes + axis];
+    if (kind * axes < int64_t(list.size()))
+      for (int64_t axis = 0; axis < axes; ++axis) filled[3 - axes + axis] = list[kind * axes + axis];
     return filled;
   }
 };
