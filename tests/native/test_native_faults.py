@@ -81,7 +81,7 @@ def test_windows_that_are_none_are_refused(call: Callable[..., Any]) -> None:
                 call(**{name: [1, value]})
     for name in ("o", "s", "p", "d"):
         for wrong in ([], [1], [1, 1, 1]):
-            with pytest.raises(RuntimeError, match=r"must have (2 values|8, 10 or 12 numbers), got"):
+            with pytest.raises(RuntimeError, match=r"must have .*, got|must be at least"):
                 call(**{name: wrong})
     for value in (-1, *HUGE):  # the size of the output, or of the kernel
         with pytest.raises(RuntimeError, match=r"at least|below 2\*\*31|memory|elements"):

@@ -193,9 +193,10 @@ struct AtTap {
 
 // The coarse cells of a row, from `first` on, out of pairs of cells in the given fine rows, by an operation of
 // reduce.h. The taps are counted in C order.
+// `ahead`: how far the cells are that are read some time later, which are asked for now; or 0.
 template <class S, class Op>
 void reduce_pairs(const Op& op, const S* source, const std::vector<int64_t>& rows,
-                  const Taps<typename Op::A>& taps, int64_t first, int64_t pairs) {
+                  const Taps<typename Op::A>& taps, int64_t first, int64_t pairs, int64_t ahead) {
   using A = Compute<S>;
   constexpr int width = lanes<A>;
   constexpr auto all = std::make_index_sequence<width>{};
@@ -208,6 +209,11 @@ void reduce_pairs(const Op& op, const S* source, const std::vector<int64_t>& row
       for (int64_t i = 0; i < many; ++i) {
         const S* from = source + offset[i] + 2 * w;
         Vector<A> low, high;
+        if (pass == 0 && ahead != 0) {
+          const auto later = reinterpret_cast<uintptr_t>(from) + uintptr_t(ahead) * sizeof(S);
+          __builtin_prefetch(reinterpret_cast<const void*>(later));
+          __builtin_prefetch(reinterpret_cast<const void*>(later + vector_bytes));
+        }
         if (count == width) low = load(from), high = load(from + width);
         else if (2 * count <= width) low = load(from, 2 * count), high = Vector<A>{};
         else low = load(from), high = load(from + width, 2 * count - width);
@@ -236,12 +242,15 @@ void read_pairs(const Boxes& boxes, const View& source, const std::vector<int32_
   Taps<A> taps;
   taps.clear(boxes.taps());
   for (int32_t number : numbers) taps.add(0, 0, number, 1);
+  // Where boxes are deep, rows come from planes that are as far from each other as a page, at each of
+  // which the processor's own prefetching begins anew: the next planes are asked for early.
+  const int64_t ahead = boxes.fine[0] > 1 ? boxes.box[0] * source.stride[0] : 0;
   const int64_t chunk = box_chunk(1), cost = boxes.taps() * std::min(chunk, boxes.coarse[2]);
   each_part(source.batch, source.channels, boxes.coarse, chunk, cost, [&] {
     return [=, operation = make()](int64_t n, int64_t c, int64_t d, int64_t h, int64_t w,
                                    int64_t count) mutable {
       reduce_pairs<S>(operation(n, c, d, h, w, count),
-                      source.at<S>(n, c) + boxes.offset(source, d, h), rows, taps, w, count);
+                      source.at<S>(n, c) + boxes.offset(source, d, h), rows, taps, w, count, ahead);
     };
   });
 }
