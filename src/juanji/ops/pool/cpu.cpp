@@ -190,8 +190,10 @@ void sum(const Job& job, bool innermost) {
     return;
   }
   if (in_lines(job)) return pool_lines<S, Plus>(job);
+  // Sources are divided before they are summed, as torch does it; where that is exact, the sum is.
   Job undivided = job;
-  const std::optional<double> one = one_divisor(job);
+  std::optional<double> one = one_divisor(job);
+  if (one && Division<A>(A(*one)).reciprocal == 0) one.reset();
   if (one) undivided.divisor.kind = Divisor::none;
   auto add = [&]<class T>(T) {  // what is written: to the output, or to a phase of it
     planes<S>(undivided, A(0), [=](int64_t) {

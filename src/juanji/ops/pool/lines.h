@@ -54,7 +54,7 @@ struct Around {
       rows.first += column;
       return rows;
     }
-    room.resize(size_t(most_rows * length));
+    room.resize(size_t(rows.depths * rows.heights * length));
     const int64_t from = std::clamp(-column, int64_t(0), length);
     const int64_t to = std::clamp(view.size[2] - column, from, length);
     S* put = room.data();

@@ -132,7 +132,7 @@ struct PlaneBuffer {
     int64_t targets = rows.target_phases() * columns.target_phases() * target_phase;
     in_place = !job.adjoint && columns.reach == 0 && columns.chunk == columns.places();
     values.reset(new A[sources]());
-    if (job.divides_sources()) source_divisors.reset(new A[blocks.slot]);
+    if (job.divides_sources()) source_divisors.reset(new A[blocks.slot + spare]());
     if (job.divides_targets()) target_divisors.reset(new A[targets]());
     if (job.numbers) numbers.reset(new Lane<A>[sources]());
     if (job.taps_out) first.reset(new Lane<A>[target_phase]());
@@ -238,7 +238,8 @@ struct PlaneBuffer {
         each_source_phase(at, [&](int64_t to, int64_t, int64_t) {
           A* put = rows + to;
           const A* divisors = source_divisors.get() + to;
-          for (int64_t j = 0; j < width(); ++j) put[j] /= divisors[j] * A(by);
+          for (int64_t j = 0; j < width(); j += lanes<A>)
+            store(put + j, load(put + j) / (load(divisors + j) * splat(A(by))), width() - j);
         });
     });
   }
