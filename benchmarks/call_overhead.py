@@ -1,4 +1,4 @@
-"""What a call costs beyond its arithmetic: a tiny depthwise convolution beside empty operators.
+"""What a call costs beyond its arithmetic: a tiny convolution and poolings beside empty operators.
 
 python -m benchmarks.call_overhead
 
@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 
 import torch
+import torch.nn.functional as tf
 
 from juanji import functional as F
 from juanji import native_status
@@ -48,6 +49,12 @@ def main() -> None:
         "torch.nn.functional.conv2d": lambda: torch.conv2d(x, weight, padding=1, groups=4),
         "juanji.functional.conv, with gradient": lambda: F.conv(x, traced, padding=1, groups=4),
         "torch conv2d, with gradient": lambda: torch.conv2d(x, traced, padding=1, groups=4),
+        "juanji.functional.max_pool": lambda: F.max_pool(x, 2),
+        "torch.nn.functional.max_pool2d": lambda: tf.max_pool2d(x, 2),
+        "juanji.functional.avg_pool": lambda: F.avg_pool(x, 2),
+        "torch.nn.functional.avg_pool2d": lambda: tf.avg_pool2d(x, 2),
+        "juanji.functional.avg_unpool": lambda: F.avg_unpool(x, 2),
+        "torch.nn.functional.interpolate": lambda: tf.interpolate(x, scale_factor=2.0),
     }
     least = dict.fromkeys(calls, float("inf"))
     for _ in range(ROUNDS):

@@ -193,6 +193,18 @@ def shuffles(draw: Draw) -> Iterator[Call]:
     yield "pointwise_conv_weight_gradient", [g, x, *rest], (to_w,)
 
 
+def numbers(
+    size: list[int],
+    kernel: list[int],
+    stride: list[int],
+    low: list[int],
+    dilation: list[int],
+    high: list[int] | None = None,
+) -> list[int]:
+    """Join what the operators of pooling are told of their windows; `size` is the output's."""
+    return [*size, *kernel, *stride, *low, *dilation, *(high or [0] * len(size))]
+
+
 def poolings(draw: Draw) -> Iterator[Call]:
     """Draw a window, and pool and unpool with it."""
     axes = draw.choice((1, 2, 2, 3))
@@ -206,7 +218,7 @@ def poolings(draw: Draw) -> Iterator[Call]:
         x = x.where(draw.numbers(*x.shape, dtype=torch.float32) < 2, holes)
     shape = kernel, stride, low, dilation
     seen, held = windows(x.double(), given, -math.inf), windows(torch.ones_like(x), given) > 0
-    yield "max_pool", [x, coarse, *shape], (seen.amax(-1),)
+    yield "max_pool", [x, numbers(coarse, *shape)], (seen.amax(-1),)
 
     # the first of the greatest cells of the input, but the last NaN
     order = torch.arange(1, seen.shape[-1] + 1)
@@ -216,13 +228,13 @@ def poolings(draw: Draw) -> Iterator[Call]:
     where = windows(flat, given, -1).long().expand(batch, channels, *coarse, -1)
     one = taps.to(torch.uint8)
     if seen.shape[-1] <= 256 and held.any(-1).all():
-        yield "max_pool_with_taps", [x, coarse, *shape], (seen.amax(-1), one)
+        yield "max_pool_with_taps", [x, numbers(coarse, *shape)], (seen.amax(-1), one)
         indices = where.gather(-1, taps[..., None])[..., 0]
         laid = draw.laid_out(one.clone()) if draw.random() < 0.5 else one
         if laid.equal(one):  # not overlapping
-            yield "tap_indices", [laid, fine, *shape], (indices,)
+            yield "tap_indices", [laid, numbers(fine, *shape)], (indices,)
             read = x.double().flatten(2).gather(2, indices.flatten(2)).reshape(g.shape)
-            yield "take_taps", [x, laid, *shape], (read,)
+            yield "take_taps", [x, laid, numbers(coarse, *shape)], (read,)
     if seen.shape[-1] <= 256:
         # any taps: those that lead out of the input are dropped
         some = torch.randint(0, seen.shape[-1], g.shape, generator=torch.Generator().manual_seed(0))
@@ -230,7 +242,7 @@ def poolings(draw: Draw) -> Iterator[Call]:
         placed = torch.zeros(batch, channels, cells + 1, dtype=torch.float64)
         placed.scatter_add_(2, at.where(at >= 0, cells), g.double().flatten(2))
         placed = placed[..., :cells].reshape(x.shape)
-        yield "place_taps", [g, some.to(torch.uint8), fine, *shape], (placed,)
+        yield "place_taps", [g, some.to(torch.uint8), numbers(fine, *shape)], (placed,)
 
     yield from averages(draw, given, draw.numbers(batch, channels, *fine), g)
 
@@ -273,34 +285,35 @@ def averages(draw: Draw, given: tuple[list[int], ...], x: Tensor, g: Tensor) -> 
     def total(x: Tensor) -> Tensor:
         return windows(x, given).sum(-1)
 
-    arguments = [kernel, stride, low, high, dilation, include, fixed]
-    yield "avg_pool", [x, coarse, *arguments], (total(x.double()) / divisor,)
+    shape, options = (kernel, stride, low, dilation, high), [include, fixed]
+    yield "avg_pool", [x, numbers(coarse, *shape), *options], (total(x.double()) / divisor,)
     scaled = g * divisor.to(g.dtype)
     to_x = adjoint(total, [x], g)[0]
     if scaled.double().abs().max() <= 256 if scaled.numel() else True:
-        yield "avg_pool_gradient", [scaled, fine, *arguments], (to_x,)
+        yield "avg_pool_gradient", [scaled, numbers(fine, *shape), *options], (to_x,)
     if dilation == [1] * len(fine):
         holding = adjoint(total, [ones], torch.ones_like(counted))[0].clamp(1)
-        yield "avg_unpool", [g, fine, kernel, stride, low], (to_x / holding,)
+        yield "avg_unpool", [g, numbers(fine, *shape)], (to_x / holding,)
         scaled = x * holding.to(x.dtype)
         if scaled.double().abs().max() <= 256 if scaled.numel() else True:
-            yield "avg_unpool_gradient", [scaled, coarse, kernel, stride, low], (total(x.double()),)
+            yield "avg_unpool_gradient", [scaled, numbers(coarse, *shape)], (total(x.double()),)
 
 
 def stochastic(draw: Draw) -> Iterator[Call]:
     """Draw from windows: the same in any layout, in the window, and never a zero beside others."""
     axes = draw.choice((1, 2, 3))
     given = window(draw, axes, most_dilated=1)
-    _, kernel, stride, low, _, coarse = given
+    _, kernel, stride, low, dilation, coarse = given
     if math.prod(kernel) > 256:
         return
     x = draw.numbers(draw.randint(1, 2), draw.choice((1, 3, 17)), *given[0], low=0)
     seed = torch.tensor(draw.getrandbits(62))
-    y, taps = torch.ops.juanji.stochastic_pool(x.contiguous(), seed, coarse, kernel, stride, low)
+    told = numbers(coarse, kernel, stride, low, dilation)
+    y, taps = torch.ops.juanji.stochastic_pool(x.contiguous(), seed, told)
     seen = windows(x.double(), given, -1.0)
     assert seen.gather(-1, taps.long()[..., None])[..., 0].equal(y.double())
     assert ((y > 0) == (seen > 0).any(-1)).all()
-    yield "stochastic_pool", [x, seed, coarse, kernel, stride, low], (y.double(), taps)
+    yield "stochastic_pool", [x, seed, told], (y.double(), taps)
 
 
 def relayouts(draw: Draw) -> Iterator[Call]:

@@ -26,8 +26,11 @@ def drawn(operator: str, count: int) -> list[list[Any]]:
     """Return the arguments of the first calls that the fuzz makes of an operator, in float64."""
     if operator == "place_taps":  # those of the fuzz may lead out of the input; its adjoint refuses
         return [
-            [*torch.ops.juanji.max_pool_with_taps(x, *rest), list(x.shape[2:]), *rest[1:]]
-            for x, *rest in drawn("max_pool_with_taps", count)
+            [
+                *torch.ops.juanji.max_pool_with_taps(x, windows),
+                [*x.shape[2:], *windows[x.ndim - 2 :]],
+            ]
+            for x, windows in drawn("max_pool_with_taps", count)
         ]
     found: list[list[Any]] = []
     number = 0

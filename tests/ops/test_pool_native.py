@@ -324,8 +324,9 @@ def test_derivatives_of_first_and_second_order(size: tuple[int, ...], layout: st
         assert gradgradcheck(function, x)
 
 
-WINDOW = ([3, 2], [2, 1], [1, 0], [1, 2])  # kernel, stride, padding, dilation
-COUNTED = (*WINDOW[:3], [0, 1], WINDOW[3], False, None)
+WINDOW = (3, 2, 2, 1, 1, 0, 1, 2, 0, 1)  # kernel, stride, padding, dilation, high padding
+POOL, UNPOOL = [3, 4, *WINDOW], [5, 6, *WINDOW]
+DENSE = (*WINDOW[:6], 1, 1, 0, 0)
 
 
 def registered() -> dict[str, Callable[[Tensor, Tensor], tuple[Any, ...]]]:
@@ -333,16 +334,16 @@ def registered() -> dict[str, Callable[[Tensor, Tensor], tuple[Any, ...]]]:
     taps = torch.arange(72, dtype=torch.uint8).view(2, 3, 3, 4) % 2 + 2
     indices = torch.arange(72).view(2, 3, 3, 4) * 5 % 30
     return {
-        "max_pool": lambda x, y: (x, [3, 4], *WINDOW),
-        "max_pool_with_taps": lambda x, y: (x, [3, 4], *WINDOW),
-        "stochastic_pool": lambda x, y: (x, torch.tensor(7), [3, 5], *WINDOW[:3]),
-        "place_taps": lambda x, y: (y, taps, [5, 6], *WINDOW),
-        "take_taps": lambda x, y: (x, taps, *WINDOW),
-        "tap_indices": lambda x, y: (taps, [5, 6], *WINDOW),
-        "avg_pool": lambda x, y: (x, [3, 4], *COUNTED),
-        "avg_pool_gradient": lambda x, y: (y, [5, 6], *COUNTED),
-        "avg_unpool": lambda x, y: (y, [5, 6], *WINDOW[:3]),
-        "avg_unpool_gradient": lambda x, y: (x, [3, 4], *WINDOW[:3]),
+        "max_pool": lambda x, y: (x, POOL),
+        "max_pool_with_taps": lambda x, y: (x, POOL),
+        "stochastic_pool": lambda x, y: (x, torch.tensor(7), [3, 5, *DENSE]),
+        "place_taps": lambda x, y: (y, taps, UNPOOL),
+        "take_taps": lambda x, y: (x, taps, POOL),
+        "tap_indices": lambda x, y: (taps, UNPOOL),
+        "avg_pool": lambda x, y: (x, POOL, False, None),
+        "avg_pool_gradient": lambda x, y: (y, UNPOOL, False, None),
+        "avg_unpool": lambda x, y: (y, [5, 6, *DENSE]),
+        "avg_unpool_gradient": lambda x, y: (x, [3, 4, *DENSE]),
         "max_unpool": lambda x, y: (y, indices, [5, 6]),
         "max_unpool_gradient": lambda x, y: (x, indices),
     }
@@ -361,22 +362,24 @@ def test_what_does_not_fit_is_refused_by_the_operators_themselves() -> None:
     taps = torch.zeros(2, 3, 3, 4, dtype=torch.uint8)
     indices = torch.zeros(2, 3, 3, 4, dtype=torch.int64)
     for call, message in (
-        (lambda: operators.max_pool(x, [3], *WINDOW), "output_size must have 2 values"),
-        (lambda: operators.max_pool(x, [3, 4], [0, 2], *WINDOW[1:]), "kernel, stride"),
-        (lambda: operators.max_pool(x, [3, 4], [2**40, 2], *WINDOW[1:]), "below 2"),
-        (lambda: operators.max_pool(x, [3, 4], [300, 300], *WINDOW[1:]), "window is too large"),
-        (lambda: operators.max_pool_with_taps(x, [3, 4], [17, 16], *WINDOW[1:]), "at most 256"),
-        (lambda: operators.max_pool(x.int(), [3, 4], *WINDOW), "dtype must be float32"),
-        (lambda: operators.max_pool(x[0, 0], [3, 4], *WINDOW), r"shape \(N, C"),
-        (lambda: operators.place_taps(y, taps[:1], [5, 6], *WINDOW), "taps must have the shape"),
-        (lambda: operators.place_taps(y, indices, [5, 6], *WINDOW), "taps must be uint8"),
-        (lambda: operators.take_taps(x, taps + 255, *WINDOW), "taps must lie in the input"),
+        (lambda: operators.max_pool(x, POOL[1:]), "windows must have 8, 10 or 12 numbers, got 11"),
+        (lambda: operators.max_pool(x, [3, 4, 0, *WINDOW[1:]]), "kernel, stride"),
+        (lambda: operators.max_pool(x, [3, 4, 2**40, *WINDOW[1:]]), "below 2"),
+        (lambda: operators.max_pool(x, [3, 4, 300, 300, *WINDOW[2:]]), "window is too large"),
+        (lambda: operators.max_pool_with_taps(x, [3, 4, 17, 16, *WINDOW[2:]]), "at most 256"),
+        (lambda: operators.max_pool(x.int(), POOL), "dtype must be float32"),
+        (lambda: operators.max_pool(x[0, 0], POOL), r"shape \(N, C"),
+        (lambda: operators.avg_pool(x, [*POOL[:-1], -1], True, None), "high padding"),
+        (lambda: operators.avg_unpool(y, UNPOOL), "no dilation"),
+        (lambda: operators.place_taps(y, taps[:1], UNPOOL), "taps must have the shape"),
+        (lambda: operators.place_taps(y, indices, UNPOOL), "taps must be uint8"),
+        (lambda: operators.take_taps(x, taps + 255, POOL), "taps must lie in the input"),
         (lambda: operators.max_unpool(y, indices[:1], [5, 6]), "indices must have the shape"),
         (lambda: operators.max_unpool(y, indices - 1, [5, 6]), "indices must be at least 0"),
         (lambda: operators.max_unpool(y, indices + 30, [5, 6]), "indices must be at least 0"),
         (lambda: operators.max_unpool_gradient(x, indices + 2**40), "indices must be at least 0"),
-        (lambda: operators.stochastic_pool(-x, torch.tensor(1), [3, 5], *WINDOW[:3]), "at least 0"),
-        (lambda: operators.stochastic_pool(x, torch.rand(1), [3, 5], *WINDOW[:3]), "seed must be"),
+        (lambda: operators.stochastic_pool(-x, torch.tensor(1), [3, 5, *DENSE]), "at least 0"),
+        (lambda: operators.stochastic_pool(x, torch.rand(1), [3, 5, *DENSE]), "seed must be"),
     ):
         with pytest.raises(RuntimeError, match=message):
             call()

@@ -19,8 +19,11 @@ def remembered(function: Callable[..., Result], *args: Any, **kwargs: Any) -> Re
     """
     if torch.compiler.is_compiling():
         return function(*args, **kwargs)
-    for value in (*args, *kwargs.values()):
-        if type(value) not in _ATOMS and not _is_plain(value):
+    for value in (*args, *kwargs.values()) if kwargs else args:
+        kind = type(value)
+        if kind in _ATOMS or (kind in _TUPLES and _INTEGERS.issuperset(map(type, value))):
+            continue
+        if not _is_plain(value):
             return function(*args, **kwargs)
     result: Result = _recall(function, *args, **kwargs)
     return result
@@ -35,10 +38,7 @@ def _is_plain(value: Any) -> bool:
     """Whether a tuple equals another only if both mean the same: 1.0 and True equal 1."""
     if type(value) not in _TUPLES:
         return False
-    types = {*map(type, value)}
-    if types <= _INTEGERS:
-        return True
-    return types <= _TUPLES | _INTEGERS and all(type(x) is int or _is_plain(x) for x in value)
+    return all(type(x) is int or _is_plain(x) for x in value)
 
 
 _ATOMS = frozenset((int, str, bool, type(None)))

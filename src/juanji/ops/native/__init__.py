@@ -13,7 +13,6 @@ import importlib.util
 import os
 import platform
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +22,9 @@ from torch.overrides import has_torch_function_unary
 
 from .kernel import Kernel, wants_gradient
 
-__all__ = ["Kernel", "Status", "native_status", "runnable", "unavailable", "wants_gradient"]
+__all__ = [
+    "DTYPES", "Kernel", "Status", "native_status", "runnable", "unavailable", "wants_gradient",
+]  # fmt: skip
 
 BUILDS = ("avx512", "avx2", "baseline")  # best first
 DTYPES = (torch.float32, torch.float64, torch.bfloat16)
@@ -62,31 +63,24 @@ def unavailable(*tensors: torch.Tensor | None) -> str | None:
     status = native_status()
     if status.isa is None:
         return f"no kernels are loaded: {status.reason}"
-    if torch.onnx.is_in_onnx_export():
+    compiling = torch.compiler.is_compiling()
+    if (compiling or torch._C._is_tracing()) and torch.onnx.is_in_onnx_export():
         return "the graph is for ONNX, which has operators of its own"
     if torch._C._functorch.maybe_current_level() is not None:
         return "a transform of torch.func is active"
     if forward_ad._current_level >= 0:
         return "forward-mode differentiation is active"
-    if not torch.compiler.is_compiling() and (reason := _observed(tensors)):
-        return reason
+    if not compiling and torch._C._len_torch_dispatch_stack():
+        return "the calls are watched, by something that knows torch's operators"
     for tensor in tensors:
         if tensor is None:
             continue
-        if tensor.device.type != "cpu":
+        if not compiling and has_torch_function_unary(tensor):
+            return f"a {type(tensor).__name__} computes in its own way"
+        if not tensor.is_cpu:
             return f"the device is {tensor.device.type}"
         if tensor.dtype not in DTYPES:
             return f"the dtype is {tensor.dtype}"
-    return None
-
-
-def _observed(tensors: Sequence[torch.Tensor | None]) -> str | None:
-    """Say who else has a hand in a call: modes and tensors that know torch's operators."""
-    if torch._C._len_torch_dispatch_stack():
-        return "the calls are watched, by something that knows torch's operators"
-    for tensor in tensors:
-        if tensor is not None and has_torch_function_unary(tensor):
-            return f"a {type(tensor).__name__} computes in its own way"
     return None
 
 

@@ -32,11 +32,12 @@ class Kernel:
         gradient: Gradient | None = None,
     ) -> None:
         self.operator = getattr(torch.ops.juanji, name).default
+        self.direct = self.operator._op  # the same without a call in between
         self.function: type[Function] | None = None
         torch.library.register_fake(f"juanji::{name}", fake)
         if keep is not None and gradient is not None:
             torch.library.register_autograd(f"juanji::{name}", gradient, setup_context=keep)
-            self.function = _function(name, self.operator, keep, gradient)
+            self.function = _function(name, self.direct, keep, gradient)
 
     def __call__(self, *arguments: Any) -> Any:
         """Call the operator.
@@ -50,7 +51,7 @@ class Kernel:
             if self.function is not None and wants_gradient(*arguments):
                 return self.function.apply(*arguments)
             with torch._C._AutoDispatchBelowAutograd():
-                return self.operator(*arguments)
+                return self.direct(*arguments)
         except RuntimeError as error:  # of a forward pass the public function tells, by its name
             if torch._C._current_graph_task_id() == -1 or not is_out_of_memory(error):
                 raise
@@ -70,6 +71,8 @@ def _function(name: str, operator: Any, keep: Keep, gradient: Gradient) -> type[
 
 def wants_gradient(*arguments: Any) -> bool:
     """Whether a gradient is recorded, and one of the tensors among the arguments takes part."""
-    return torch.is_grad_enabled() and any(
-        isinstance(x, torch.Tensor) and x.requires_grad for x in arguments
-    )
+    if torch.is_grad_enabled():
+        for x in arguments:
+            if isinstance(x, torch.Tensor) and x.requires_grad:
+                return True
+    return False

@@ -28,20 +28,19 @@ def bind_pool(
     What was bound once is remembered, if it is given in plain numbers.
     """
     _require_floating(input)
-    shape = tuple(input.shape)
-    return remembered(_bind_pool, shape, kernel_size, stride, padding, dilation, ceil_mode)
+    return remembered(_bind_pool, input.shape, kernel_size, stride, padding, dilation, ceil_mode)
 
 
 def _bind_pool(
-    shape: tuple[int, ...],
+    shape: torch.Size,
     kernel_size: Size,
     stride: Size | None,
     padding: Padding,
     dilation: Size,
     ceil_mode: bool,
 ) -> Bound:
-    wanted = _windows(shape, kernel_size, stride, padding, dilation)
-    bound = bind(Pool(wanted, ceil_mode), shape[-len(wanted) :])
+    wanted = _windows(tuple(shape), kernel_size, stride, padding, dilation)
+    bound = bind(Pool(wanted, ceil_mode), tuple(shape[-len(wanted) :]))
     for window, axis in zip(wanted, bound.axes, strict=True):
         _check_padding(window, axis)
     return bound
@@ -60,19 +59,18 @@ def bind_unpool(
     fill.
     """
     _require_floating(input)
-    shape = tuple(input.shape)
-    return remembered(_bind_unpool, shape, kernel_size, stride, padding, output_size)
+    return remembered(_bind_unpool, input.shape, kernel_size, stride, padding, output_size)
 
 
 def _bind_unpool(
-    shape: tuple[int, ...],
+    shape: torch.Size,
     kernel_size: Size,
     stride: Size | None,
     padding: Padding,
     output_size: Sequence[int] | None,
 ) -> Bound:
-    wanted = _windows(shape, kernel_size, stride, padding)
-    coarse = shape[-len(wanted) :]
+    wanted = _windows(tuple(shape), kernel_size, stride, padding)
+    coarse = tuple(shape[-len(wanted) :])
     if 0 in coarse:
         raise ValueError(f"input must have at least one cell on each axis, got {coarse}")
     sizes: Sequence[int | None] = (None,) * len(wanted)

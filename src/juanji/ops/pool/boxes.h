@@ -60,15 +60,16 @@ inline bool along_channels(std::initializer_list<const View*> views) {
 
 // ------------------------------------------------------------------------------- fine cells written
 
-// `make()` gives every thread its own `op`: `op.go_to(n, c, d, h)` is told of a coarse row,
-// and false gives up; `op.begin(w, c, count)` of a vector of it, of which `op.cell(i, j)` gives what
-// goes to the cells at (i, j) in their boxes, i counting the rows of a box. The target is dense, and
-// zero where no box is.
+// `make()` gives every thread its own `op`: `op.go_to(n, c, d, h)` is told of a coarse row, and false
+// gives up; `at = op.begin(w, c, count)` reads a vector of it, of which `op.cell(at, i, j)` gives what
+// goes to the cells at (i, j) in their boxes, i counting the rows of a box; if it `spreads`, the same
+// to all. `op.end(at)` follows. The target is dense, and zero where no box is.
 template <class S, class Make>
 void write_boxes(const Boxes& boxes, const View& target, bool innermost, const Make& make) {
   using A = Compute<S>;
   constexpr int width = lanes<A>;
   constexpr auto all = std::make_index_sequence<width>{};
+  constexpr bool spreads = decltype(make())::spreads;
   if (target.elements() == 0) return;
   const Triple coarse = boxes.coarse, fine = boxes.fine, box = boxes.box;
   const int64_t rows = boxes.rows(), channels = innermost ? target.channels : 1;
@@ -91,26 +92,39 @@ void write_boxes(const Boxes& boxes, const View& target, bool innermost, const M
       S* plane = target.at<S>(n, c);
       S* to = plane + boxes.offset(target, d, h, w0);
       if (!op.go_to(n, c, d, h)) return;
-      if (innermost)
-        for (int64_t w = w0; w < w0 + many; ++w, to += box[2] * channels)
-          each_vector<width>(channels, [&](int64_t k, int64_t count) {
-            op.begin(w, k, count);
-            for (int64_t i = 0; i < rows; ++i)
-              for (int64_t j = 0; j < box[2]; ++j)
-                store(to + offset[i] + j * channels + k, op.cell(i, j), count);
-          });
-      else
+      if (innermost) {
+        if constexpr (spreads)  // in the order of memory
+          for (int64_t i = 0; i < rows; ++i) {
+            S* cell = to + offset[i];
+            for (int64_t w = w0; w < w0 + many; ++w)
+              for (int64_t j = 0; j < box[2]; ++j, cell += channels)
+                each_vector<width>(channels, [&](int64_t k, int64_t count) {
+                  store(cell + k, op.cell(op.begin(w, k, count), i, j), count);
+                });
+          }
+        else
+          for (int64_t w = w0; w < w0 + many; ++w, to += box[2] * channels)
+            each_vector<width>(channels, [&](int64_t k, int64_t count) {
+              auto at = op.begin(w, k, count);
+              for (int64_t i = 0; i < rows; ++i)
+                for (int64_t j = 0; j < box[2]; ++j)
+                  store(to + offset[i] + j * channels + k, op.cell(at, i, j), count);
+              op.end(at);
+            });
+      } else {
         each_vector<width>(many, [&](int64_t w, int64_t count) {
-          op.begin(w0 + w, 0, count);
+          auto at = op.begin(w0 + w, 0, count);
           for (int64_t i = 0; i < rows; ++i) {
             S* pair = to + offset[i] + 2 * w;
-            auto first = op.cell(i, 0), second = op.cell(i, 1);
+            auto first = op.cell(at, i, 0), second = op.cell(at, i, 1);
             if (count == width) interleave(pair, first, second, all);
             else
               for (int64_t lane = 0; lane < count; ++lane, pair += 2)
                 pair[0] = narrow<S>(first[lane]), pair[1] = narrow<S>(second[lane]);
           }
+          op.end(at);
         });
+      }
       if (w0 + many < coarse[2]) return;
       if (covered < whole)
         for (int64_t i = 0; i < rows; ++i) {
@@ -130,53 +144,59 @@ void write_boxes(const Boxes& boxes, const View& target, bool innermost, const M
 template <class S>
 struct Spread {
   using A = Compute<S>;
+  static constexpr bool spreads = true;
   View source;
-  A by;  // divisor
+  Division<A> by;
   const S* row = nullptr;
-  Vector<A> value{};
 
   bool go_to(int64_t n, int64_t c, int64_t d, int64_t h) {
     row = row_of<S>(source, n, c, d, h);
     return true;
   }
-  void begin(int64_t w, int64_t c, int64_t count) {
-    value = load(row + w * source.stride[2] + c, count) / splat(by);
+  Vector<A> begin(int64_t w, int64_t c, int64_t count) const {
+    return by(load(row + w * source.stride[2] + c, count));
   }
-  Vector<A> cell(int64_t, int64_t) const { return value; }
+  Vector<A> cell(Vector<A> value, int64_t, int64_t) const { return value; }
+  void end(Vector<A>) const {}
 };
 
 // A value for the cell of its recorded tap.
 template <class S>
 struct AtTap {
   using A = Compute<S>;
+  static constexpr bool spreads = false;
   View source, taps;
   int64_t wide;  // of a box
   const S* row = nullptr;
   const uint8_t* tap_row = nullptr;
-  Vector<A> value{};
-  Mask<A> tap{};
+  struct At {
+    Vector<A> value;
+    Mask<A> tap;
+  };
 
   bool go_to(int64_t n, int64_t c, int64_t d, int64_t h) {
     row = row_of<S>(source, n, c, d, h);
     tap_row = row_of<uint8_t>(taps, n, c, d, h);
     return true;
   }
-  void begin(int64_t w, int64_t c, int64_t count) {
-    value = load(row + w * source.stride[2] + c, count);
-    tap = load_bytes<A>(tap_row + w * taps.stride[2] + c, count);
+  At begin(int64_t w, int64_t c, int64_t count) const {
+    return {load(row + w * source.stride[2] + c, count),
+            load_bytes<A>(tap_row + w * taps.stride[2] + c, count)};
   }
-  Vector<A> cell(int64_t i, int64_t j) const {
-    return keep<A>(tap == splat_integer<A>(i * wide + j), value);
+  Vector<A> cell(const At& at, int64_t i, int64_t j) const {
+    return keep<A>(at.tap == splat_integer<A>(i * wide + j), at.value);
   }
+  void end(const At&) const {}
 };
 
 // -------------------------------------------------------------------------------- fine cells read
 
 // The coarse cells of a row, from `first` on, out of pairs of cells in the given fine rows, by an operation of
 // reduce.h. The taps are counted in C order.
+// `ahead`: how far the cells are that are read some time later, which are asked for now; or 0.
 template <class S, class Op>
 void reduce_pairs(const Op& op, const S* source, const std::vector<int64_t>& rows,
-                  const Taps<typename Op::A>& taps, int64_t first, int64_t pairs) {
+                  const Taps<typename Op::A>& taps, int64_t first, int64_t pairs, int64_t ahead) {
   using A = Compute<S>;
   constexpr int width = lanes<A>;
   constexpr auto all = std::make_index_sequence<width>{};
@@ -189,6 +209,11 @@ void reduce_pairs(const Op& op, const S* source, const std::vector<int64_t>& row
       for (int64_t i = 0; i < many; ++i) {
         const S* from = source + offset[i] + 2 * w;
         Vector<A> low, high;
+        if (pass == 0 && ahead != 0) {
+          const auto later = reinterpret_cast<uintptr_t>(from) + uintptr_t(ahead) * sizeof(S);
+          __builtin_prefetch(reinterpret_cast<const void*>(later));
+          __builtin_prefetch(reinterpret_cast<const void*>(later + vector_bytes));
+        }
         if (count == width) low = load(from), high = load(from + width);
         else if (2 * count <= width) low = load(from, 2 * count), high = Vector<A>{};
         else low = load(from), high = load(from + width, 2 * count - width);
@@ -217,12 +242,15 @@ void read_pairs(const Boxes& boxes, const View& source, const std::vector<int32_
   Taps<A> taps;
   taps.clear(boxes.taps());
   for (int32_t number : numbers) taps.add(0, 0, number, 1);
+  // Where boxes are deep, rows come from planes that are as far from each other as a page, at each of
+  // which the processor's own prefetching begins anew: the next planes are asked for early.
+  const int64_t ahead = boxes.fine[0] > 1 ? boxes.box[0] * source.stride[0] : 0;
   const int64_t chunk = box_chunk(1), cost = boxes.taps() * std::min(chunk, boxes.coarse[2]);
   each_part(source.batch, source.channels, boxes.coarse, chunk, cost, [&] {
     return [=, operation = make()](int64_t n, int64_t c, int64_t d, int64_t h, int64_t w,
                                    int64_t count) mutable {
       reduce_pairs<S>(operation(n, c, d, h, w, count),
-                      source.at<S>(n, c) + boxes.offset(source, d, h), rows, taps, w, count);
+                      source.at<S>(n, c) + boxes.offset(source, d, h), rows, taps, w, count, ahead);
     };
   });
 }

@@ -39,9 +39,10 @@ struct Columns {
   void find(const Job& job, int64_t begin, int64_t count) {
     const Axis& last = job.windows.axis[2];
     patterns.clear(), pattern.clear(), first.clear();
+    Pattern one;
     for (int64_t w = begin; w < begin + count; ++w) {
-      Pattern one;
       last.sources(job.adjoint, w, one.sources);
+      one.divisors.clear();
       for (const Source& s : one.sources)
         one.divisors.push_back(job.divides_sources() ? job.divisor.along(job.windows, 2, s.at) : 1);
       one.own = job.divides_targets() ? job.divisor.along(job.windows, 2, w) : 1;
@@ -50,7 +51,7 @@ struct Columns {
       size_t like = patterns.size();
       while (like > 0 && !(patterns[like - 1] == one)) --like;
       pattern.push_back(like > 0 ? like - 1 : patterns.size());
-      if (like == 0) patterns.push_back(std::move(one));
+      if (like == 0) patterns.push_back(one);
     }
     taps.resize(std::max(taps.size(), patterns.size()));
     made.assign(patterns.size(), -1);

@@ -21,6 +21,19 @@ void maximum(const Job& job, bool innermost) {
   using A = Compute<S>;
   using Op = Maximum<S, numbered>;
   const View& source = job.source;
+  const auto boxes = boxes_of(job.windows);
+  if (boxes && innermost)
+    return read_boxes<S>(*boxes, source, in_order(*boxes), [&] {
+      return [&](int64_t n, int64_t d, int64_t h, int64_t first, int64_t count, const auto& reduce) {
+        for (int64_t w = first; w < first + count; ++w) {
+          Op op;
+          op.out = row_of<S>(job.target, n, 0, d, h) + w * job.target.stride[2];
+          if constexpr (numbered)
+            op.taps_out = row_of<uint8_t>(*job.taps_out, n, 0, d, h) + w * job.taps_out->stride[2];
+          reduce(op, w);
+        }
+      };
+    });
   if (innermost) {
     cells<A>(job, [&] {
       return [&](const Place& place, const Taps<A>& taps) {
@@ -33,7 +46,7 @@ void maximum(const Job& job, bool innermost) {
     });
     return;
   }
-  if (const auto boxes = boxes_of(job.windows); boxes && in_pairs(*boxes, {&source}))
+  if (boxes && in_pairs(*boxes, {&source}))
     return read_pairs<S>(*boxes, source, in_order(*boxes), [&] {
       return [&](int64_t n, int64_t c, int64_t d, int64_t h, int64_t, int64_t) {
         Op op;
@@ -55,20 +68,12 @@ void maximum(const Job& job, bool innermost) {
   });
 }
 
-Job forward_job(const Tensor& input, const Ints& output_size, const Ints& kernel,
-                const Ints& stride, const Ints& padding, const Ints& dilation) {
-  int64_t axes = spatial_axes("input", input);
+Job job_of(const Tensor& input, const Ints& numbers, bool adjoint) {
+  Numbers given(numbers, spatial_axes("input", input));
   View source = view("input", input);
-  Triple coarse = triple("output_size", output_size, axes, 1);
-  return {windows(source.size, coarse, axes, kernel, stride, padding, dilation), false, source, {}};
-}
-
-Job adjoint_job(const Tensor& input, const Ints& output_size, const Ints& kernel,
-                const Ints& stride, const Ints& padding, const Ints& dilation) {
-  int64_t axes = spatial_axes("input", input);
-  View source = view("input", input);
-  Triple fine = triple("output_size", output_size, axes, 1);
-  return {windows(fine, source.size, axes, kernel, stride, padding, dilation), true, source, {}};
+  Triple size = given.of(Numbers::size, 1);
+  return {windows(adjoint ? size : source.size, adjoint ? source.size : size, given), adjoint,
+          source, {}};
 }
 
 // A new tensor of the target's shape.
@@ -83,9 +88,8 @@ Tensor target_of(Job& job, const Tensor& input, bool innermost) {
   return output;
 }
 
-Tensor max_pool(const Tensor& input, const Ints& output_size, const Ints& kernel,
-                const Ints& stride, const Ints& padding, const Ints& dilation) {
-  Job job = forward_job(input, output_size, kernel, stride, padding, dilation);
+Tensor max_pool(const Tensor& input, const Ints& numbers) {
+  Job job = job_of(input, numbers, false);
   bool innermost = channels_innermost(input);
   Tensor output = target_of(job, input, innermost);
   for_storage(input.scalar_type(), [&]<class S>(S) {
@@ -94,10 +98,8 @@ Tensor max_pool(const Tensor& input, const Ints& output_size, const Ints& kernel
   return output;
 }
 
-std::tuple<Tensor, Tensor> max_pool_with_taps(const Tensor& input, const Ints& output_size,
-                                              const Ints& kernel, const Ints& stride,
-                                              const Ints& padding, const Ints& dilation) {
-  Job job = forward_job(input, output_size, kernel, stride, padding, dilation);
+std::tuple<Tensor, Tensor> max_pool_with_taps(const Tensor& input, const Ints& numbers) {
+  Job job = job_of(input, numbers, false);
   check_bytes(job.windows);
   bool innermost = channels_innermost(input);
   Tensor output = target_of(job, input, innermost);
@@ -111,10 +113,8 @@ std::tuple<Tensor, Tensor> max_pool_with_taps(const Tensor& input, const Ints& o
 }
 
 std::tuple<Tensor, Tensor> stochastic_pool(const Tensor& input, const Tensor& seed,
-                                           const Ints& output_size, const Ints& kernel,
-                                           const Ints& stride, const Ints& padding) {
-  Ints dense(kernel.size(), 1);
-  Job job = forward_job(input, output_size, kernel, stride, padding, dense);
+                                           const Ints& numbers) {
+  Job job = job_of(input, numbers, false);
   check_bytes(job.windows);
   STD_TORCH_CHECK(seed.is_cpu() && seed.scalar_type() == ScalarType::Long && seed.numel() == 1,
                   "seed must be one int64 on the CPU");
@@ -123,15 +123,32 @@ std::tuple<Tensor, Tensor> stochastic_pool(const Tensor& input, const Tensor& se
   Tensor taps = target_like(job, input, ScalarType::Byte, innermost);
   View taps_out = view("taps", taps);
   job.taps_out = &taps_out;
-  std::atomic<bool> refused = false;
+  bool valid = true;
   for_storage(input.scalar_type(), [&]<class S>(S) {
-    draw<S>(job, innermost, *static_cast<const int64_t*>(seed.data_ptr()), refused);
+    std::atomic<bool> doubt = !covered(job.windows);
+    draw<S>(job, innermost, *static_cast<const int64_t*>(seed.data_ptr()), doubt);
+    valid = !doubt || all_weights<S>(job.source, innermost);
   });
-  STD_TORCH_CHECK(!refused, "input must hold finite values of at least 0");
+  STD_TORCH_CHECK(valid, "input must hold finite values of at least 0");
   return {output, taps};
 }
 
 // ------------------------------------------------------------------------------------ sums, averages
+
+// What the sums of sources are divided by, if it is the same number for all sources and targets.
+std::optional<double> one_divisor(const Job& job) {
+  double by = 1;
+  if (job.divides_targets() || job.divisor.kind == Divisor::windows) return {};
+  for (int a = 0; job.divides_sources() && a < 3; ++a) {
+    const int64_t last = job.windows.size(!job.adjoint)[a] - 1;
+    const double first = job.divisor.along(job.windows, a, 0);
+    // those of windows between the first and the last are never smaller
+    const bool whole = job.divisor.kind == Divisor::fixed || first == job.windows.axis[a].kernel;
+    if (first != job.divisor.along(job.windows, a, last) || (last > 0 && !whole)) return {};
+    by *= first;
+  }
+  return by;
+}
 
 template <class S>
 void sum(const Job& job, bool innermost) {
@@ -143,7 +160,15 @@ void sum(const Job& job, bool innermost) {
       for (int a = 0; a < 3; ++a) by *= A(job.divisor.along(job.windows, a, 0));
     if (job.adjoint && (innermost || in_pairs(*boxes, {&source})))
       return write_boxes<S>(*boxes, job.target, innermost, [&] { return Spread<S>{source, by}; });
-    if (!job.adjoint && !innermost && in_pairs(*boxes, {&source}))
+    if (!job.adjoint && innermost)
+      return read_boxes<S>(*boxes, source, in_order(*boxes), [&] {
+        return [&](int64_t n, int64_t d, int64_t h, int64_t first, int64_t count, const auto& reduce) {
+          S* row = row_of<S>(job.target, n, 0, d, h);
+          for (int64_t w = first; w < first + count; ++w)
+            reduce(Sum<S, false>{row + w * job.target.stride[2], nullptr, by}, w);
+        };
+      });
+    if (!job.adjoint && in_pairs(*boxes, {&source}))
       return read_pairs<S>(*boxes, source, in_order(*boxes), [&] {
         return [&](int64_t n, int64_t c, int64_t d, int64_t h, int64_t, int64_t) {
           return Sum<S, false>{row_of<S>(job.target, n, c, d, h), nullptr, by};
@@ -165,10 +190,16 @@ void sum(const Job& job, bool innermost) {
     return;
   }
   if (in_lines(job)) return pool_lines<S, Plus>(job);
+  // Sources are divided before they are summed, as torch does it; where that is exact, the sum is.
+  Job undivided = job;
+  std::optional<double> one = one_divisor(job);
+  if (one && Division<A>(A(*one)).reciprocal == 0) one.reset();
+  if (one) undivided.divisor.kind = Divisor::none;
   auto add = [&]<class T>(T) {  // what is written: to the output, or to a phase of it
-    planes<S>(job, A(0), [](int64_t) {
-      return [](const Block<A>& block) {
-        return Sum<T, false>{static_cast<T*>(block.out), block.divisors, A(block.divisor)};
+    planes<S>(undivided, A(0), [=](int64_t) {
+      return [=](const Block<A>& block) {
+        return Sum<T, false>{static_cast<T*>(block.out), block.divisors,
+                             A(one ? *one : block.divisor)};
       };
     });
   };
@@ -183,48 +214,41 @@ Tensor summed(Job& job, const Tensor& input) {
   return output;
 }
 
-Divisor counted(int64_t axes, const Ints& padding, const Ints& padding_high, bool include,
-                std::optional<int64_t> given) {
-  Triple low = triple("padding", padding, axes, 0),
-         high = triple("padding_high", padding_high, axes, 0);
+Tensor average(const Tensor& input, const Ints& numbers, bool adjoint, bool include,
+               std::optional<int64_t> divisor) {
+  Job job = job_of(input, numbers, adjoint);
+  Numbers given(numbers, input.dim() - 2);
+  Triple high = given.of(Numbers::high, 0);
   for (int64_t number : high)
-    STD_TORCH_CHECK(0 <= number && number < limit, "padding_high must be at least 0 and below 2**31");
-  if (given) return {Divisor::fixed, {}, {}, double(*given)};
-  return {Divisor::taps, include ? low : Triple{}, include ? high : Triple{}};
-}
-
-Tensor avg_pool(const Tensor& input, const Ints& output_size, const Ints& kernel,
-                const Ints& stride, const Ints& padding, const Ints& padding_high,
-                const Ints& dilation, bool count_include_pad,
-                std::optional<int64_t> divisor_override) {
-  Job job = forward_job(input, output_size, kernel, stride, padding, dilation);
-  job.divisor =
-      counted(input.dim() - 2, padding, padding_high, count_include_pad, divisor_override);
+    STD_TORCH_CHECK(0 <= number && number < limit, "high padding must be at least 0 and below 2**31");
+  if (divisor) job.divisor = {Divisor::fixed, {}, {}, double(*divisor)};
+  else if (include) job.divisor = {Divisor::taps, given.of(Numbers::low, 0), high};
+  else job.divisor = {Divisor::taps, {}, {}};
   return summed(job, input);
 }
 
-Tensor avg_pool_gradient(const Tensor& gradient, const Ints& input_size, const Ints& kernel,
-                         const Ints& stride, const Ints& padding, const Ints& padding_high,
-                         const Ints& dilation, bool count_include_pad,
-                         std::optional<int64_t> divisor_override) {
-  Job job = adjoint_job(gradient, input_size, kernel, stride, padding, dilation);
-  job.divisor =
-      counted(gradient.dim() - 2, padding, padding_high, count_include_pad, divisor_override);
-  return summed(job, gradient);
+Tensor avg_pool(const Tensor& input, const Ints& numbers, bool include,
+                std::optional<int64_t> divisor) {
+  return average(input, numbers, false, include, divisor);
 }
 
-Tensor avg_unpool(const Tensor& input, const Ints& output_size, const Ints& kernel,
-                  const Ints& stride, const Ints& padding) {
-  Job job = adjoint_job(input, output_size, kernel, stride, padding, Ints(kernel.size(), 1));
+Tensor avg_pool_gradient(const Tensor& gradient, const Ints& numbers, bool include,
+                         std::optional<int64_t> divisor) {
+  return average(gradient, numbers, true, include, divisor);
+}
+
+Tensor spread(const Tensor& input, const Ints& numbers, bool adjoint) {
+  Job job = job_of(input, numbers, adjoint);
+  for (const Axis& axis : job.windows.axis)
+    STD_TORCH_CHECK(axis.dilation == 1, "unpooling takes no dilation");
   job.divisor.kind = Divisor::windows;
   return summed(job, input);
 }
 
-Tensor avg_unpool_gradient(const Tensor& gradient, const Ints& input_size, const Ints& kernel,
-                           const Ints& stride, const Ints& padding) {
-  Job job = forward_job(gradient, input_size, kernel, stride, padding, Ints(kernel.size(), 1));
-  job.divisor.kind = Divisor::windows;
-  return summed(job, gradient);
+Tensor avg_unpool(const Tensor& input, const Ints& numbers) { return spread(input, numbers, true); }
+
+Tensor avg_unpool_gradient(const Tensor& gradient, const Ints& numbers) {
+  return spread(gradient, numbers, false);
 }
 
 // --------------------------------------------------------------------------- along recorded taps
@@ -263,27 +287,22 @@ void check_taps(const Tensor& taps, const Triple& coarse, int64_t batch, int64_t
                   "taps must have the shape of what was pooled");
 }
 
-Tensor place_taps(const Tensor& input, const Tensor& taps, const Ints& output_size,
-                  const Ints& kernel, const Ints& stride, const Ints& padding,
-                  const Ints& dilation) {
-  Job job = adjoint_job(input, output_size, kernel, stride, padding, dilation);
+Tensor place_taps(const Tensor& input, const Tensor& taps, const Ints& numbers) {
+  Job job = job_of(input, numbers, true);
   check_bytes(job.windows);
   STD_TORCH_CHECK(taps.dim() == input.dim(), "taps must have the shape of input");
   check_taps(taps, job.source.size, job.source.batch, job.source.channels);
-  View numbers = view("taps", taps);
-  job.numbers = &numbers;
+  View recorded = view("taps", taps);
+  job.numbers = &recorded;
   bool innermost = channels_innermost(taps) && input.stride(1) == 1;
   Tensor output = target_of(job, input, innermost);
   for_storage(input.scalar_type(), [&]<class S>(S) { place<S>(job, innermost); });
   return output;
 }
 
-Tensor take_taps(const Tensor& input, const Tensor& taps, const Ints& kernel, const Ints& stride,
-                 const Ints& padding, const Ints& dilation) {
+Tensor take_taps(const Tensor& input, const Tensor& taps, const Ints& numbers) {
   STD_TORCH_CHECK(taps.dim() == input.dim(), "taps must have as many axes as input");
-  Ints coarse;
-  for (int64_t axis = 2; axis < taps.dim(); ++axis) coarse.push_back(taps.size(axis));
-  Job job = forward_job(input, coarse, kernel, stride, padding, dilation);
+  Job job = job_of(input, numbers, false);
   check_bytes(job.windows);
   check_taps(taps, job.windows.size(false), job.source.batch, job.source.channels);
   Tensor output = target_of(job, input, channels_innermost(input));
@@ -295,9 +314,8 @@ Tensor take_taps(const Tensor& input, const Tensor& taps, const Ints& kernel, co
   return output;
 }
 
-Tensor tap_indices(const Tensor& taps, const Ints& input_size, const Ints& kernel,
-                   const Ints& stride, const Ints& padding, const Ints& dilation) {
-  Job job = adjoint_job(taps, input_size, kernel, stride, padding, dilation);
+Tensor tap_indices(const Tensor& taps, const Ints& numbers) {
+  Job job = job_of(taps, numbers, true);
   check_bytes(job.windows);
   check_taps(taps, job.source.size, job.source.batch, job.source.channels);
   Tensor indices = empty(job.source.batch, job.source.channels, job.source.size, taps.dim() - 2,
@@ -345,28 +363,18 @@ Tensor max_unpool_gradient(const Tensor& gradient, const Tensor& indices) {
 }  // namespace
 
 STABLE_TORCH_LIBRARY_FRAGMENT(juanji, m) {
-  m.def("max_pool(Tensor input, SymInt[] output_size, SymInt[] kernel, SymInt[] stride, "
-        "SymInt[] padding, SymInt[] dilation) -> Tensor");
-  m.def("max_pool_with_taps(Tensor input, SymInt[] output_size, SymInt[] kernel, SymInt[] stride, "
-        "SymInt[] padding, SymInt[] dilation) -> (Tensor, Tensor)");
-  m.def("stochastic_pool(Tensor input, Tensor seed, SymInt[] output_size, SymInt[] kernel, "
-        "SymInt[] stride, SymInt[] padding) -> (Tensor, Tensor)");
-  m.def("place_taps(Tensor input, Tensor taps, SymInt[] output_size, SymInt[] kernel, "
-        "SymInt[] stride, SymInt[] padding, SymInt[] dilation) -> Tensor");
-  m.def("take_taps(Tensor input, Tensor taps, SymInt[] kernel, SymInt[] stride, SymInt[] padding, "
-        "SymInt[] dilation) -> Tensor");
-  m.def("tap_indices(Tensor taps, SymInt[] input_size, SymInt[] kernel, SymInt[] stride, "
-        "SymInt[] padding, SymInt[] dilation) -> Tensor");
-  m.def("avg_pool(Tensor input, SymInt[] output_size, SymInt[] kernel, SymInt[] stride, "
-        "SymInt[] padding, SymInt[] padding_high, SymInt[] dilation, bool count_include_pad, "
+  m.def("max_pool(Tensor input, SymInt[] windows) -> Tensor");
+  m.def("max_pool_with_taps(Tensor input, SymInt[] windows) -> (Tensor, Tensor)");
+  m.def("stochastic_pool(Tensor input, Tensor seed, SymInt[] windows) -> (Tensor, Tensor)");
+  m.def("place_taps(Tensor input, Tensor taps, SymInt[] windows) -> Tensor");
+  m.def("take_taps(Tensor input, Tensor taps, SymInt[] windows) -> Tensor");
+  m.def("tap_indices(Tensor taps, SymInt[] windows) -> Tensor");
+  m.def("avg_pool(Tensor input, SymInt[] windows, bool count_include_pad, int? divisor_override) "
+        "-> Tensor");
+  m.def("avg_pool_gradient(Tensor gradient, SymInt[] windows, bool count_include_pad, "
         "int? divisor_override) -> Tensor");
-  m.def("avg_pool_gradient(Tensor gradient, SymInt[] input_size, SymInt[] kernel, SymInt[] stride, "
-        "SymInt[] padding, SymInt[] padding_high, SymInt[] dilation, bool count_include_pad, "
-        "int? divisor_override) -> Tensor");
-  m.def("avg_unpool(Tensor input, SymInt[] output_size, SymInt[] kernel, SymInt[] stride, "
-        "SymInt[] padding) -> Tensor");
-  m.def("avg_unpool_gradient(Tensor gradient, SymInt[] input_size, SymInt[] kernel, "
-        "SymInt[] stride, SymInt[] padding) -> Tensor");
+  m.def("avg_unpool(Tensor input, SymInt[] windows) -> Tensor");
+  m.def("avg_unpool_gradient(Tensor gradient, SymInt[] windows) -> Tensor");
   m.def("max_unpool(Tensor input, Tensor indices, SymInt[] output_size) -> Tensor");
   m.def("max_unpool_gradient(Tensor gradient, Tensor indices) -> Tensor");
 }

@@ -32,7 +32,8 @@ def declines(input: Tensor, bound: Bound, *_: object) -> str | None:
 
 def declines_taps(input: Tensor, bound: Bound, *_: object) -> str | None:
     """As `declines`, where taps are recorded."""
-    return unavailable(input) or _numbers(bound).too_many_taps or _numbers(bound).too_large
+    numbers = _numbers(bound)
+    return unavailable(input) or numbers.too_many_taps or numbers.too_large
 
 
 def declines_maximum(input: Tensor, bound: Bound) -> str | None:
@@ -49,12 +50,16 @@ Ints = tuple[int, ...]
 
 
 class _Numbers(NamedTuple):
-    """What the kernels are told of a bound, and why they may decline it."""
+    """What the kernels are told of a bound, and why they may decline it.
 
-    coarse: Ints
-    fine: Ints
-    window: tuple[Ints, Ints, Ints, Ints]  # kernel, stride, low padding, dilation
-    high: Ints
+    `pool` and `unpool` are one list each, which is read in a fraction of the time of six: for every
+    axis the size of the output, then kernel, stride, low padding, dilation and high padding, of
+    which the last two are left out where there is none.
+    """
+
+    axes: int
+    pool: Ints
+    unpool: Ints
     too_large: str | None
     too_many_taps: str | None
 
@@ -77,17 +82,18 @@ def _numbers(bound: Bound) -> _Numbers:
 
 def _count(bound: Bound) -> _Numbers:
     axes = bound.axes
-    kernel = tuple([axis.kernel for axis in axes])
+    kernel = [axis.kernel for axis in axes]
+    window = kernel + [axis.stride for axis in axes] + [axis.pad_low for axis in axes]
+    dilation, high = [axis.dilation for axis in axes], [axis.pad_high for axis in axes]
+    # what a graph is made for is not to depend on sizes
+    if torch.compiler.is_compiling() or any(high):
+        window += dilation + high
+    elif dilation != [1] * len(axes):
+        window += dilation
     return _Numbers(
-        tuple([axis.coarse for axis in axes]),
-        tuple([axis.fine for axis in axes]),
-        (
-            kernel,
-            tuple([axis.stride for axis in axes]),
-            tuple([axis.pad_low for axis in axes]),
-            tuple([axis.dilation for axis in axes]),
-        ),
-        tuple([axis.pad_high for axis in axes]),
+        len(axes),
+        (*[axis.coarse for axis in axes], *window),
+        (*[axis.fine for axis in axes], *window),
         _too_large(axes),
         f"the window has more than {TAPS} cells" if prod(kernel) > TAPS else None,
     )
@@ -113,16 +119,13 @@ def max_pool(input: Tensor, bound: Bound) -> Tensor:
     """Take the maximum of every window."""
     numbers = _numbers(bound)
     if wants_gradient(input):
-        return _pooled("max_pool_with_taps", input, numbers, numbers.window)[0]
-    return _batched("max_pool", input, numbers.coarse, *numbers.window)
+        return _pooled("max_pool_with_taps", input, numbers)[0]
+    return _batched("max_pool", input, numbers.axes, numbers.pool)
 
 
 def max_pool_with_indices(input: Tensor, bound: Bound) -> tuple[Tensor, Tensor]:
     """Take the maximum of every window, and its flat index among the input's spatial cells."""
-    numbers = _numbers(bound)
-    output, indices = _pooled(
-        "max_pool_with_taps", input, numbers, numbers.window, return_indices=True
-    )
+    output, indices = _pooled("max_pool_with_taps", input, _numbers(bound), return_indices=True)
     return output, indices
 
 
@@ -131,10 +134,9 @@ def stochastic_pool(
 ) -> tuple[Tensor, Tensor | None]:
     """Draw one cell of every window in proportion to its value; its index too, if wanted."""
     numbers = _numbers(bound)
-    window = numbers.window[:-1]  # without dilation
 
     def pooled(seed: Tensor) -> tuple[Tensor, Any]:
-        return _pooled("stochastic_pool", input, numbers, window, seed, return_indices)
+        return _pooled("stochastic_pool", input, numbers, seed, return_indices=return_indices)
 
     if torch.compiler.is_compiling():
         return pooled(_seed(None))
@@ -157,16 +159,15 @@ def avg_pool(
 ) -> Tensor:
     """Divide the sum of every window by the number of its cells."""
     numbers = _numbers(bound)
-    kernel, stride, low, dilation = numbers.window
     return _batched(
-        "avg_pool", input, numbers.coarse, kernel, stride, low, numbers.high, dilation,
-        count_include_pad, divisor_override,
-    )  # fmt: skip
+        "avg_pool", input, numbers.axes, numbers.pool, count_include_pad, divisor_override
+    )
 
 
 def max_unpool(input: Tensor, indices: Tensor, bound: Bound) -> Tensor:
     """Write every value to the cell of its index; of several for one cell, the last in C order."""
-    size = _numbers(bound).fine
+    numbers = _numbers(bound)
+    size = numbers.unpool[: numbers.axes]
     try:
         if input.ndim == len(size) + 2:
             output: Tensor = call("max_unpool", input, indices, size)
@@ -182,31 +183,28 @@ def max_unpool(input: Tensor, indices: Tensor, bound: Bound) -> Tensor:
 def avg_unpool(input: Tensor, bound: Bound) -> Tensor:
     """Give every cell the average of the values whose windows hold it; zero where none does."""
     numbers = _numbers(bound)
-    return _batched("avg_unpool", input, numbers.fine, *numbers.window[:-1])
+    return _batched("avg_unpool", input, numbers.axes, numbers.unpool)
 
 
 def _pooled(
-    name: str, input: Tensor, numbers: _Numbers, window: Sequence[Ints],
-    seed: Tensor | None = None, return_indices: bool = False,
-) -> tuple[Tensor, Any]:  # fmt: skip
+    name: str, input: Tensor, numbers: _Numbers, *seed: Tensor, return_indices: bool = False
+) -> tuple[Tensor, Any]:
     """Pool with one of the operators that record taps; return indices, or None in their place."""
-    batched = input.ndim == len(numbers.coarse) + 2
-    x = input if batched else input.unsqueeze(0)
-    seeds = () if seed is None else (seed,)
-    output, taps = call(name, x, *seeds, numbers.coarse, *window)
-    indices = call("tap_indices", taps, numbers.fine, *numbers.window) if return_indices else None
+    batched = input.ndim == numbers.axes + 2
+    output, taps = call(name, input if batched else input.unsqueeze(0), *seed, numbers.pool)
+    indices = call("tap_indices", taps, numbers.unpool) if return_indices else None
     if batched:
         return output, indices
     return output.squeeze(0), None if indices is None else indices.squeeze(0)
 
 
-def _batched(name: str, input: Tensor, size: Ints, *arguments: Any) -> Tensor:
+def _batched(name: str, input: Tensor, axes: int, *arguments: Any) -> Tensor:
     """Call an operator, which takes batches alone."""
     output: Tensor
-    if input.ndim == len(size) + 2:
-        output = call(name, input, size, *arguments)
+    if input.ndim == axes + 2:
+        output = call(name, input, *arguments)
     else:
-        output = call(name, input.unsqueeze(0), size, *arguments).squeeze(0)
+        output = call(name, input.unsqueeze(0), *arguments).squeeze(0)
     return output
 
 
@@ -231,61 +229,78 @@ def _register(name: str, fake: Callable[..., Any], keep: Keep, gradient: Gradien
 
 
 def _keep_input(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
-    input, *ctx.arguments = inputs
+    input, ctx.windows = inputs
     ctx.save_for_backward(input)
 
 
 def _keep_size(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
-    input, _, *ctx.arguments = inputs
-    ctx.size = list(input.shape[2:])
+    input, windows, *ctx.options = inputs
+    ctx.windows = _turned(windows, input)
 
 
 def _keep_route(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
-    input, route, *ctx.arguments = inputs
+    input, taps, windows = inputs
+    ctx.windows = _turned(windows, input)
+    ctx.save_for_backward(taps)
+
+
+def _keep_indices(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+    input, indices, *_ = inputs
     ctx.size = list(input.shape[2:])
-    ctx.save_for_backward(route)
+    ctx.save_for_backward(indices)
 
 
 def _keep_taps(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
-    input, *arguments = inputs
-    ctx.size = list(input.shape[2:])
-    ctx.window = [given for given in arguments if not isinstance(given, Tensor)][1:]
-    ctx.window += [[1] * len(ctx.size)] * (4 - len(ctx.window))  # no dilation
+    ctx.windows = _turned(inputs[-1], inputs[0])
     ctx.save_for_backward(output[1])
 
 
+def _turned(windows: Sequence[int], input: Tensor) -> list[int]:
+    """Turn the relation round: the size of the input in place of that of the output."""
+    return [*input.shape[2:], *windows[input.ndim - 2 :]]
+
+
 def _place(ctx: Any, grad: Tensor) -> Any:
-    return call("place_taps", grad, *ctx.saved_tensors, ctx.size, *ctx.window)
+    return call("place_taps", grad, *ctx.saved_tensors, ctx.windows)
 
 
 def _recompute(ctx: Any, grad: Tensor) -> Any:
     """Find the taps that `max_pool` did not record."""
     (input,) = ctx.saved_tensors
     with torch.no_grad():
-        _, taps = call("max_pool_with_taps", input, *ctx.arguments)
-    return call("place_taps", grad, taps, list(input.shape[2:]), *ctx.arguments[1:])
+        _, taps = call("max_pool_with_taps", input, ctx.windows)
+    return call("place_taps", grad, taps, _turned(ctx.windows, input))
 
 
 def _adjoint(name: str) -> Gradient:
-    """Return the gradient of a linear operator that takes the size of its result."""
-    return lambda ctx, grad: call(name, grad, ctx.size, *ctx.arguments)
+    """Return the gradient of a linear operator."""
+    return lambda ctx, grad: call(name, grad, ctx.windows, *ctx.options)
+
+
+def _along_route(name: str) -> Gradient:
+    """The same where taps say what belongs together."""
+    return lambda ctx, grad: call(name, grad, *ctx.saved_tensors, ctx.windows)
 
 
 # -------------------------------------------------------------------------------- what graphs know
 
 
-def _like(input: Tensor, size: Sequence[int], *_: Any) -> Tensor:
-    return _new(input, size, input.dtype, layout.channels_innermost(input, len(size)))
+def _like(input: Tensor, windows: Sequence[int], *_: Any) -> Tensor:
+    """An output, whose size comes first in `windows`."""
+    axes = input.ndim - 2
+    return _new(input, windows[:axes], input.dtype, layout.channels_innermost(input, axes))
 
 
-def _like_with_taps(input: Tensor, size: Sequence[int], *_: Any) -> tuple[Tensor, Tensor]:
-    innermost = layout.channels_innermost(input, len(size))
-    return _like(input, size), _new(input, size, torch.uint8, innermost)
+def _like_with_taps(input: Tensor, windows: Sequence[int]) -> tuple[Tensor, Tensor]:
+    axes = input.ndim - 2
+    innermost = layout.channels_innermost(input, axes)
+    return _like(input, windows), _new(input, windows[:axes], torch.uint8, innermost)
 
 
-def _placed(input: Tensor, taps: Tensor, size: Sequence[int], *_: Any) -> Tensor:
-    innermost = layout.channels_innermost(taps, len(size)) and input.stride(1) == 1
-    return _new(input, size, input.dtype, innermost)
+def _placed(input: Tensor, taps: Tensor, windows: Sequence[int]) -> Tensor:
+    axes = input.ndim - 2
+    innermost = layout.channels_innermost(taps, axes) and input.stride(1) == 1
+    return _new(input, windows[:axes], input.dtype, innermost)
 
 
 def _new(input: Tensor, size: Sequence[int], dtype: torch.dtype, innermost: bool) -> Tensor:
@@ -298,21 +313,16 @@ def _register_all() -> None:
     _register("max_pool_with_taps", _like_with_taps, _keep_taps, _place)
     _register(
         "stochastic_pool",
-        lambda input, seed, size, *_: _like_with_taps(input, size),
+        lambda input, seed, windows: _like_with_taps(input, windows),
         _keep_taps,
         _place,
     )
-    _register(
-        "place_taps",
-        _placed,
-        _keep_route,
-        lambda ctx, grad: call("take_taps", grad, *ctx.saved_tensors, *ctx.arguments[1:]),
-    )
+    _register("place_taps", _placed, _keep_route, _along_route("take_taps"))
     _register(
         "take_taps",
-        lambda input, taps, *_: _like(input, taps.shape[2:]),
+        lambda input, taps, windows: _like(input, windows),
         _keep_route,
-        lambda ctx, grad: call("place_taps", grad, *ctx.saved_tensors, ctx.size, *ctx.arguments),
+        _along_route("place_taps"),
     )
     for name in ("avg_pool", "avg_unpool"):
         _register(name, _like, _keep_size, _adjoint(f"{name}_gradient"))
@@ -320,13 +330,13 @@ def _register_all() -> None:
     _register(
         "max_unpool",
         lambda input, indices, size: _like(input, size),
-        _keep_route,
+        _keep_indices,
         lambda ctx, grad: call("max_unpool_gradient", grad, *ctx.saved_tensors),
     )
     _register(
         "max_unpool_gradient",
         lambda grad, indices: _like(grad, indices.shape[2:]),
-        _keep_route,
+        _keep_indices,
         lambda ctx, grad: call("max_unpool", grad, *ctx.saved_tensors, ctx.size),
     )
     KERNELS["tap_indices"] = Kernel(

@@ -8,6 +8,7 @@
 
 #include "job.h"
 #include "rows.h"
+#include "walk.h"
 
 namespace juanji {
 namespace {
@@ -112,15 +113,18 @@ struct PlaneBuffer {
   using A = Compute<S>;
   const Job& job;
   const Blocks& blocks;
+  A padding;
   std::unique_ptr<A[]> values, source_divisors, target_divisors, phases;
   std::unique_ptr<Lane<A>[]> numbers, first;
   std::unique_ptr<S[]> out;
   std::unique_ptr<uint8_t[]> taps_out;
   Block<A> block{};
+  std::vector<std::pair<int64_t, int64_t>> columns_inside;  // of a source phase, in the source
   int64_t target_phase;  // cells of a target phase
   bool in_place;         // the target's rows have the buffer's pitch
 
-  PlaneBuffer(const Job& job, const Blocks& blocks) : job(job), blocks(blocks) {
+  PlaneBuffer(const Job& job, const Blocks& blocks, A padding)
+      : job(job), blocks(blocks), padding(padding) {
     const Split &rows = blocks.rows, &columns = blocks.columns;
     int64_t spare = 2 * lanes<A>;  // vectors are read as a whole
     int64_t sources = job.windows.axis[0].kernel * blocks.slot + spare;
@@ -128,7 +132,7 @@ struct PlaneBuffer {
     int64_t targets = rows.target_phases() * columns.target_phases() * target_phase;
     in_place = !job.adjoint && columns.reach == 0 && columns.chunk == columns.places();
     values.reset(new A[sources]());
-    if (job.divides_sources()) source_divisors.reset(new A[blocks.slot]);
+    if (job.divides_sources()) source_divisors.reset(new A[blocks.slot + spare]());
     if (job.divides_targets()) target_divisors.reset(new A[targets]());
     if (job.numbers) numbers.reset(new Lane<A>[sources]());
     if (job.taps_out) first.reset(new Lane<A>[target_phase]());
@@ -145,6 +149,8 @@ struct PlaneBuffer {
     block.column = columns.begin + part % parts * columns.chunk;
     block.row_count = std::min(rows.chunk, rows.end - block.row);
     block.column_count = std::min(columns.chunk, columns.end - block.column);
+    find_inside();
+    fill_outside();
     if (source_divisors)
       each_source_row([&](int64_t at, int64_t h) {
         each_source_phase(at, [&](int64_t to, int64_t w, int64_t step) {
@@ -175,63 +181,80 @@ struct PlaneBuffer {
     block.numbers = numbers.get();
   }
 
+  void find_inside() {
+    columns_inside.clear();
+    each_source_phase(0, [&](int64_t, int64_t w, int64_t step) {
+      int64_t begin = std::clamp(ceil_divide(-w, step), int64_t(0), width());
+      int64_t end = std::clamp(ceil_divide(blocks.columns.source_size() - w, step), begin, width());
+      columns_inside.emplace_back(begin, end);
+    });
+  }
+
+  // What lies beside the source is the same for all depths and planes: it is written once.
+  void fill_outside() {
+    for (int64_t slot = 0; slot < job.windows.axis[0].kernel; ++slot)
+      each_source_row([&](int64_t at, int64_t h) {
+        const bool row_inside = inside(h, blocks.rows.source_size());
+        auto phase = columns_inside.begin();
+        each_source_phase(slot * blocks.slot + at, [&](int64_t to, int64_t, int64_t) {
+          const auto [begin, end] = row_inside ? *phase++ : std::pair(width(), width());
+          std::fill_n(values.get() + to, begin, padding);
+          std::fill_n(values.get() + to + end, width() - end, padding);
+          if (!numbers) return;
+          std::fill_n(numbers.get() + to, begin, Lane<A>(-1));
+          std::fill_n(numbers.get() + to + end, width() - end, Lane<A>(-1));
+        });
+      });
+  }
+
   // The source rows at position d of the first axis, to the buffer's given depth.
-  void fetch(int64_t index, int64_t d, A padding) {
+  void fetch(int64_t index, int64_t d) {
     const View& source = job.source;
     const S* plane = source.at<S>(block.n, block.c) + d * source.stride[0];
     const Split& columns = blocks.columns;
     double by = source_divisors ? job.divisor.along(job.windows, 0, d) : 1;
     int64_t size = columns.source_size(), step = columns.source_step(), pitch = source.stride[2];
     each_source_row([&](int64_t at, int64_t h) {
-      bool row_inside = inside(h, blocks.rows.source_size());
-      const S* row = plane + (row_inside ? h * source.stride[1] : 0);
+      if (!inside(h, blocks.rows.source_size())) return;
+      const S* row = plane + h * source.stride[1];
       A* rows = values.get() + index * blocks.slot;
-      if (!row_inside) {
-        each_source_phase(at, [&](int64_t to, int64_t, int64_t) {
-          std::fill(rows + to, rows + to + width(), padding);
-          if (numbers) std::fill_n(numbers.get() + index * blocks.slot + to, width(), Lane<A>(-1));
-        });
-        return;
-      }
       if (!job.adjoint && step == 2 && columns.phases.size() == 2 && pitch == 1) {
         A* even = rows + at;
         split_row(even, even + blocks.phase, row, columns.source(block.column, 0), size, width(),
                   padding);
       } else {
+        auto phase = columns_inside.begin();
         each_source_phase(at, [&](int64_t to, int64_t w, int64_t) {
-          A* put = rows + to;
-          int64_t begin = std::clamp(ceil_divide(-w, step), int64_t(0), width());
-          int64_t end = std::clamp(ceil_divide(size - w, step), begin, width());
-          if (begin > 0) std::fill(put, put + begin, padding);
-          copy_strided(put + begin, row + (w + begin * step) * pitch, step * pitch, end - begin);
-          if (end < width()) std::fill(put + end, put + width(), padding);
-          if (numbers) fetch_numbers(index, d, h, w, begin, end, to);
+          const auto [begin, end] = *phase++;
+          if (begin == end) return;
+          copy_strided(rows + to + begin, row + (w + begin * step) * pitch, step * pitch,
+                       end - begin);
+          if (numbers)  // there is one phase, in the adjoint
+            fetch_numbers(numbers.get() + index * blocks.slot + to + begin, d, h, w + begin,
+                          end - begin);
         });
       }
       if (source_divisors)
         each_source_phase(at, [&](int64_t to, int64_t, int64_t) {
           A* put = rows + to;
           const A* divisors = source_divisors.get() + to;
-          for (int64_t j = 0; j < width(); ++j) put[j] /= divisors[j] * A(by);
+          for (int64_t j = 0; j < width(); j += lanes<A>)
+            store(put + j, load(put + j) / (load(divisors + j) * splat(A(by))), width() - j);
         });
     });
   }
 
-  void fetch_numbers(int64_t index, int64_t d, int64_t h, int64_t w, int64_t begin, int64_t end,
-                     int64_t to) {
-    const View& recorded = *job.numbers;
-    Lane<A>* put = numbers.get() + index * blocks.slot + to;
-    std::fill(put, put + begin, Lane<A>(-1));
-    std::fill(put + end, put + width(), Lane<A>(-1));
-    if (begin == end) return;
-    int64_t step = recorded.stride[2], j = begin;  // there is one phase, in the adjoint
-    const uint8_t* from = recorded.at<uint8_t>(block.n, block.c) + d * recorded.stride[0] +
-                          h * recorded.stride[1] + w * step;
-    for (; step == 1 && j + lanes<A> <= end; j += lanes<A>) {
+  void fetch_numbers(Lane<A>* put, int64_t d, int64_t h, int64_t w, int64_t count) const {
+    const int64_t step = job.numbers->stride[2];
+    const uint8_t* from = row_of<uint8_t>(*job.numbers, block.n, block.c, d, h) + w * step;
+    if (step != 1 || count < lanes<A>) {
+      for (int64_t j = 0; j < count; ++j) put[j] = from[j * step];
+      return;
+    }
+    each_vector<lanes<A>>(count, [&](int64_t j, int64_t) {
       Mask<A> wide = load_bytes<A>(from + j, lanes<A>);
       std::memcpy(put + j, &wide, sizeof wide);
-    }
-    for (; j < end; ++j) put[j] = from[j * step];
+    });
   }
 
   // Calls `visit(at, h)`: where the source row h goes, for all rows that the block needs.
@@ -346,7 +369,7 @@ void planes(const Job& job, Compute<S> padding, const Make& make) {
   int64_t slices = job.source.batch * job.source.channels * depth;
   int64_t cost = blocks.rows.chunk * blocks.columns.chunk * 4;
   parallel(slices * blocks.count(), [&](int64_t begin, int64_t end) {
-    PlaneBuffer<S> buffer(job, blocks);
+    PlaneBuffer<S> buffer(job, blocks, padding);
     auto operation = make(buffer.target_phase);
     Block<A>& block = buffer.block;
     std::vector<Source> depths;
@@ -359,7 +382,7 @@ void planes(const Job& job, Compute<S> padding, const Make& make) {
       block.c = slice % job.source.channels, block.n = slice / job.source.channels;
       first_axis.sources(job.adjoint, block.d, depths);
       for (size_t index = 0; index < depths.size(); ++index)
-        buffer.fetch(int64_t(index), depths[index].at, padding);
+        buffer.fetch(int64_t(index), depths[index].at);
       block.divisor = job.divides_targets() ? job.divisor.along(job.windows, 0, block.d) : 1;
       block.first_depth = depths.empty() ? 0 : depths.front().tap;
       buffer.each_target_phase([&](int64_t at, int64_t p, int64_t q) {

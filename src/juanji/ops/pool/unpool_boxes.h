@@ -77,31 +77,37 @@ inline Mask<A> load_near(const int64_t* from, int64_t base, int64_t count, Mask<
   }
 }
 
-// A vector of indices, counted from the first cells of their boxes.
+// A vector of indices, counted from the first cells of their boxes. It lives in registers: what goes
+// through memory for every cell waits for it.
 template <class A>
 struct Indices {
-  Mask<A> number{};            // as in `numbers`, if it lies in its box
-  Mask<A> found = ~Mask<A>{};  // whether it was one of those
-  Mask<A> strange{};           // of all vectors so far: whether one was in no box
+  Mask<A> far{};   // whether it is no number
+  Mask<A> number;  // as in `numbers`, if it lies in its box
+  Mask<A> found;   // whether it was one of those
 
-  // `step`: from the box of one lane to that of the next.
-  void load(const int64_t* from, int64_t base, int64_t step, int64_t count) {
-    number = wrapping_difference(load_near<A>(from, base, count, strange),
-                                 iota<A>() * splat_integer<A>(step));
-    found = first_lanes<A>(count) == Mask<A>{};  // lanes that do not count
-  }
+  Indices() = default;
+  // `steps`: from the box of the first lane to those of all.
+  Indices(const int64_t* from, int64_t base, Mask<A> steps, int64_t count)
+      : number(wrapping_difference(load_near<A>(from, base, count, far), steps)),
+        found(count < lanes<A> ? first_lanes<A>(count) == Mask<A>{} : Mask<A>{}) {}
   Mask<A> at(int32_t wanted) {
     Mask<A> here = number == splat_integer<A>(wanted);
     found |= here;
     return here;
   }
-  void leave() { strange |= ~found; }
+  Mask<A> strange() const { return far | ~found; }
 };
+
+template <class A>
+inline Mask<A> steps_of(int64_t step) {
+  return iota<A>() * splat_integer<A>(step);
+}
 
 // A value for the cell of its index.
 template <class S>
 struct AtIndex {
   using A = Compute<S>;
+  static constexpr bool spreads = false;
   IndexBoxes boxes;
   View source, where;
   bool innermost;
@@ -109,8 +115,12 @@ struct AtIndex {
   const S* row = nullptr;
   const int64_t* index_row = nullptr;
   int64_t base = 0;
-  Vector<A> value{};
-  Indices<A> indices{};
+  Mask<A> steps = steps_of<A>(innermost ? 0 : boxes.box[2]);
+  Mask<A> strange{};  // whether one of all vectors so far was in no box
+  struct At {
+    Vector<A> value;
+    Indices<A> indices;
+  };
 
   AtIndex(const IndexBoxes& boxes, const View& source, const View& where, bool innermost,
           std::atomic<bool>& own)
@@ -118,8 +128,7 @@ struct AtIndex {
   ~AtIndex() { report(); }
 
   bool report() {
-    indices.leave();
-    if (any<A>(indices.strange)) own = false;
+    if (any<A>(strange)) own = false;
     return own;
   }
   bool go_to(int64_t n, int64_t c, int64_t d, int64_t h) {
@@ -128,15 +137,14 @@ struct AtIndex {
     base = boxes.first(d, h, 0);
     return report();
   }
-  void begin(int64_t w, int64_t c, int64_t count) {
-    indices.leave();
-    value = load(row + w * source.stride[2] + c, count);
-    indices.load(index_row + w * where.stride[2] + c, base + w * boxes.box[2],
-                 innermost ? 0 : boxes.box[2], count);
+  At begin(int64_t w, int64_t c, int64_t count) const {
+    return {load(row + w * source.stride[2] + c, count),
+            Indices<A>(index_row + w * where.stride[2] + c, base + w * boxes.box[2], steps, count)};
   }
-  Vector<A> cell(int64_t i, int64_t j) {
-    return keep<A>(indices.at(boxes.numbers[i * boxes.box[2] + j]), value);
+  Vector<A> cell(At& at, int64_t i, int64_t j) const {
+    return keep<A>(at.indices.at(boxes.numbers[i * boxes.box[2] + j]), at.value);
   }
+  void end(const At& at) { strange |= at.indices.strange(); }
 };
 
 // Returns false if not every index lies in its box; what was written is void then.
@@ -157,25 +165,26 @@ struct ByIndex {
   using A = Compute<S>;
   static constexpr int unroll = 1, passes = 1;
   struct State {
-    Vector<A> value;
+    Vector<A> value{};
+    Indices<A> indices;
   };
   S* out;
   const int64_t* index;
   int64_t base, step;
-  Indices<A>* indices;
+  Mask<A> steps;
+  Mask<A>* strange;
 
   void begin(State& state, int64_t at, int64_t count) const {
-    state.value = Vector<A>{};
-    indices->load(index + at, base + at * step, step, count);
+    state.indices = Indices<A>(index + at, base + at * step, steps, count);
   }
   template <int>
   void take(State& state, Vector<A> value, const Taps<A>& taps, int64_t t, int64_t, int64_t) const {
-    state.value = indices->at(taps.number[t]) ? value : state.value;
+    state.value = state.indices.at(taps.number[t]) ? value : state.value;
   }
   void middle(State&, int64_t) const {}
   void finish(State& state, int64_t at, int64_t count) const {
     store(out + at, state.value, count);
-    indices->leave();
+    *strange |= state.indices.strange();
   }
 };
 
@@ -187,24 +196,25 @@ bool read_own(const View& source, const View& where, const View& out, bool inner
   if (!boxes || (innermost ? !along_channels({&source, &where})
                            : !in_pairs(*boxes, {&source, &where}))) return false;
   std::atomic<bool> own = true;
-  auto operation = [&](int64_t n, int64_t c, int64_t d, int64_t h, Indices<A>& indices) {
-    if (any<A>(indices.strange)) own = false;
-    return ByIndex<S>{row_of<S>(out, n, c, d, h),
-                      row_of<int64_t>(where, n, c, d, h),
-                      boxes->first(d, h, 0), innermost ? 0 : boxes->box[2], &indices};
+  const int64_t step = innermost ? 0 : boxes->box[2];
+  const Mask<A> steps = steps_of<A>(step);
+  auto operation = [&](int64_t n, int64_t c, int64_t d, int64_t h, Mask<A>& strange) {
+    if (h == 0 && any<A>(strange)) own = false;
+    return ByIndex<S>{row_of<S>(out, n, c, d, h), row_of<int64_t>(where, n, c, d, h),
+                      boxes->first(d, h, 0), step, steps, &strange};
   };
   struct Thread {
     std::atomic<bool>& own;
-    Indices<A> indices{};
+    Mask<A> strange{};  // whether one of all vectors so far was in no box
     ~Thread() {
-      if (any<A>(indices.strange)) own = false;
+      if (any<A>(strange)) own = false;
     }
   };
   if (innermost)
     read_boxes<S>(*boxes, source, boxes->numbers, [&] {
       return [&, thread = Thread{own}](int64_t n, int64_t d, int64_t h, int64_t first,
                                               int64_t count, const auto& each) mutable {
-        ByIndex<S> op = operation(n, 0, d, h, thread.indices);
+        ByIndex<S> op = operation(n, 0, d, h, thread.strange);
         op.out += first * out.stride[2], op.index += first * where.stride[2];
         op.base += first * boxes->box[2];
         for (int64_t w = first; own && w < first + count; ++w) {
@@ -217,7 +227,7 @@ bool read_own(const View& source, const View& where, const View& out, bool inner
     read_pairs<S>(*boxes, source, boxes->numbers, [&] {
       return [&, thread = Thread{own}](int64_t n, int64_t c, int64_t d, int64_t h, int64_t,
                                               int64_t) mutable {
-        return operation(n, c, d, h, thread.indices);
+        return operation(n, c, d, h, thread.strange);
       };
     });
   return own;

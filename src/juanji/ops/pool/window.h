@@ -53,12 +53,6 @@ struct Axis {
       if (k * dilation == distance) found.push_back({o, k});
     }
   }
-
-  // Window o and its neighbours share the fine cells among them; these are its own.
-  std::pair<int64_t, int64_t> owned(int64_t o) const {
-    return {o == 0 ? 0 : std::clamp(start(o), int64_t(0), fine),
-            o == coarse - 1 ? fine : std::clamp(start(o + 1), int64_t(0), fine)};
-  }
 };
 
 struct Windows {
@@ -71,10 +65,32 @@ struct Windows {
   int64_t taps() const { return axis[0].kernel * axis[1].kernel * axis[2].kernel; }
 };
 
-inline Windows windows(const Triple& fine, const Triple& coarse, int64_t axes, const Ints& kernel,
-                       const Ints& stride, const Ints& padding, const Ints& dilation) {
-  Triple k = triple("kernel", kernel, axes, 1), s = triple("stride", stride, axes, 1),
-         p = triple("padding", padding, axes, 0), d = triple("dilation", dilation, axes, 1);
+// What an operator is told of its windows, in one list because each list takes long to be read: a
+// number for each axis of the size of its output, of kernel, stride, low padding, dilation and high
+// padding. The last two may be left out, where there is none.
+struct Numbers {
+  enum Kind { size, kernel, stride, low, dilation, high, kinds };
+  const Ints& list;
+  int64_t axes;
+
+  Numbers(const Ints& list, int64_t axes) : list(list), axes(axes) {
+    const int64_t given = int64_t(list.size());
+    STD_TORCH_CHECK(given % axes == 0 && dilation <= given / axes && given / axes <= kinds,
+                    "windows must have ", dilation * axes, ", ", high * axes, " or ", kinds * axes,
+                    " numbers, got ", given);
+  }
+  // Filled up in front with what a missing axis has.
+  Triple of(Kind kind, int64_t missing) const {
+    Triple filled{missing, missing, missing};
+    if (kind * axes < int64_t(list.size()))
+      for (int64_t axis = 0; axis < axes; ++axis) filled[3 - axes + axis] = list[kind * axes + axis];
+    return filled;
+  }
+};
+
+inline Windows windows(const Triple& fine, const Triple& coarse, const Numbers& numbers) {
+  Triple k = numbers.of(Numbers::kernel, 1), s = numbers.of(Numbers::stride, 1),
+         p = numbers.of(Numbers::low, 0), d = numbers.of(Numbers::dilation, 1);
   Windows made;
   for (int a = 0; a < 3; ++a) {
     STD_TORCH_CHECK(k[a] >= 1 && s[a] >= 1 && d[a] >= 1 && p[a] >= 0,
@@ -92,7 +108,7 @@ inline Windows windows(const Triple& fine, const Triple& coarse, int64_t axes, c
 // By what sums of windows are divided: a number for each coarse or each fine cell, the product of
 // one for each axis.
 struct Divisor {
-  enum Kind { none, taps, windows, fixed } kind = none;
+  enum Kind { none, taps, windows, fixed } kind = none;  // windows: of windows without dilation
   Triple counted_low{}, counted_high{};  // taps: the padding whose cells count
   double number = 1;                     // fixed
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from ...bind import Bound
 from ...spec import Conv
 from .. import layout
-from ..native import Kernel, native_status, unavailable
+from ..native import DTYPES, Kernel, native_status, unavailable
 
 MOST_CHANNELS = 16384  # of the output: those of a few positions wait in a cache
 
@@ -26,6 +26,8 @@ def shuffle_declines(input: Tensor, groups: int) -> str | None:
         return reason
     if input.device.type != "cpu" or input.layout != torch.strided:
         return f"the tensor is {input.layout} on {input.device.type}"
+    if input.dtype in DTYPES and input.is_contiguous() and input.ndim > 2:
+        return "torch copies contiguous channels as fast as memory"
     return None
 
 
