@@ -41,6 +41,21 @@ struct Panel {
   }
 };
 
+// A panel of planes, and what it was last filled for.
+template <class A>
+struct PlanesPanel {
+  Buffer<A> cells;
+  std::array<int64_t, 5> tile{-1};  // the work, where it starts, how many channels
+
+  // Makes room; says whether zeros are in place.
+  bool prepare(int64_t size, int64_t work, const Triple& start, int64_t channels) {
+    const std::array<int64_t, 5> wanted{work, start[0], start[1], start[2], channels};
+    const bool same = tile == wanted;
+    cells.resize(size), tile = wanted;
+    return same;
+  }
+};
+
 // Calls `visit(slot, row)` for the rows of slots of a tile; `row` is null outside of the input.
 template <class S, class Visit>
 inline void each_row(const View& x, const S* plane, const Part& part, const Tile& tile,
@@ -84,10 +99,7 @@ inline void copy_row(Compute<S>* to, const S* from, int64_t step, int64_t count)
   constexpr int n = lanes<A>;
   int64_t i = 0;
   if (step == 1) {
-    for (; i + n <= count; i += n) {
-      __builtin_prefetch(from + i + 1024);
-      store(to + i, load(from + i));
-    }
+    for (; i + n <= count; i += n) store(to + i, load(from + i));
     if (i == count) return;
     if (count >= n) return store(to + count - n, load(from + count - n));  // some of it again
     return store(to, load(from, count), count);
@@ -98,11 +110,7 @@ inline void copy_row(Compute<S>* to, const S* from, int64_t step, int64_t count)
       store(to + at, halves<A>(load(from + 2 * at), load(from + 2 * at + n - 1),
                                std::make_integer_sequence<int, n>{}));
     };
-    for (; i + n <= count; i += n) {
-      __builtin_prefetch(from + 2 * i + 1024);
-      __builtin_prefetch(from + 2 * i + n + 1024);
-      copy(i);
-    }
+    for (; i + n <= count; i += n) copy(i);
     return copy(count - n);
   }
   for (; i < count; ++i) to[i] = widen(from[i * step]);
@@ -127,9 +135,10 @@ inline void copy_rows(Compute<S>* to, int64_t to_step, const S* from, int64_t st
 }
 
 // The panel's channels of element n from `first` on, `channels` of them at most; of the columns,
-// those of `columns` outputs.
+// those of `columns` outputs. `zeroed`: the panel was last filled for the same tile of as many
+// channels, so that zeros are where they belong.
 template <class S>
-void fill_planes(Compute<S>* to, const View& x, int64_t n, int64_t first, int64_t channels,
+void fill_planes(Compute<S>* to, bool zeroed, const View& x, int64_t n, int64_t first, int64_t channels,
                  const Part& part, const Tile& tile, const Panel& panel, const Triple& start,
                  int64_t columns) {
   using A = Compute<S>;
@@ -146,7 +155,7 @@ void fill_planes(Compute<S>* to, const View& x, int64_t n, int64_t first, int64_
         copy_rows<S>(line + span.low, panel.channel_step, row + offset, step, count, group_of);
       for (int64_t channel = 0; channel < group_of; ++channel, line += panel.channel_step) {
         if (!row || count == 0) {
-          zero(line, width);
+          if (!zeroed) zero(line, width);
           continue;
         }
         // The width is one of whole vectors, so that zeros may reach where numbers go afterwards.
@@ -156,8 +165,10 @@ void fill_planes(Compute<S>* to, const View& x, int64_t n, int64_t first, int64_
           zero(line + span.high, width - span.high);
           continue;
         }
-        zero(line, rounded_up(span.low, lanes<A>));
-        zero(line + behind, width - behind);
+        if (!zeroed) {
+          zero(line, rounded_up(span.low, lanes<A>));
+          zero(line + behind, width - behind);
+        }
         copy_row<S>(line + span.low, row + offset + channel * x.channel_stride, step, count);
       }
     };

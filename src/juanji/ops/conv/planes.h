@@ -11,7 +11,8 @@ class Planes {
   const std::optional<View>& bias;
   const int64_t bundle = problem.bundle<A>();
   const bool transposed = problem.out.channel_stride == 1 && problem.out.stride[2] != 1;
-  Buffer<A> panel, weights, scratch, collected;
+  PlanesPanel<A> panel;
+  Buffer<A> weights, scratch, collected;
   Stacks stacks;
   Ahead input_ahead, output_ahead;
   int64_t packed_unit = -1, packed_work = -1;
@@ -166,9 +167,9 @@ class Planes {
     if (task.work != packed_work) stacks.length = {};
     if (task.unit != packed_unit || task.work != packed_work) pack_weights(work, task.unit);
     packed_unit = task.unit, packed_work = task.work;
-    panel.resize(work.panel.cells);
     const Triple start = work.start(task.tile);
-    fill_planes<S>(panel.data(), problem.x, task.n, group * problem.inputs, groups * problem.inputs,
+    const bool zeroed = panel.prepare(work.panel.cells, work.index, start, groups);
+    fill_planes<S>(panel.cells.data(), zeroed, problem.x, task.n, group * problem.inputs, groups * problem.inputs,
                    work.part, work.tile, work.panel, start, work.tile.slots[2]);
     // Stacks as high as the narrowest kernel that serves this many output channels takes.
     const int most = problem.outputs >= 4   ? highest_stack(4)
@@ -188,7 +189,7 @@ class Planes {
         A biases[4];
         for (int64_t j = 0; j < rows; ++j)
           biases[j] = bias_at<S>(bias, group * problem.outputs + channel + j);
-        const A* cells = panel.data() + g * problem.inputs * work.panel.channel_step;
+        const A* cells = panel.cells.data() + g * problem.inputs * work.panel.channel_step;
         if (rows == 4) compute<4>(work, cells, weight, biases, channel, out);
         else if (rows == 2) compute<2>(work, cells, weight, biases, channel, out);
         else compute<1>(work, cells, weight, biases, channel, out);

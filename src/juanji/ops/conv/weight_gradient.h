@@ -20,7 +20,7 @@ class Summation {
   const int64_t unit_outputs = planes ? bundle * problem.outputs : problem.unit_channels<A>();
   const Inputs<A> inputs{problem};
   const std::vector<Work>& works;
-  Buffer<A> panel, gradient;
+  PlanesPanel<A> panel, gradient;  // of channels, if vectors hold those
   Ahead input_ahead, gradient_ahead;
   Buffer<A> sums;    // of a work: (output channel or vector, input, tap, lane)
   std::vector<Stacks> placed;  // of each work: they take turns
@@ -44,15 +44,16 @@ class Summation {
   void add_planes(const Work& work, int64_t unit, int64_t n, const Triple& start, const Part& own,
                   const Tile& tile, const Panel& own_panel) {
     const int64_t rows = valid(unit), group = unit * bundle, groups = rows / problem.outputs;
-    panel.resize(work.panel.cells), gradient.resize(own_panel.cells);
-    fill_planes<S>(panel.data(), problem.x, n, group * problem.inputs, groups * problem.inputs,
+    const bool zeroed = panel.prepare(work.panel.cells, work.index, start, groups);
+    gradient.prepare(own_panel.cells, work.index, start, groups);
+    fill_planes<S>(panel.cells.data(), zeroed, problem.x, n, group * problem.inputs, groups * problem.inputs,
                    work.part, work.tile, work.panel, start, work.tile.slots[2]);
-    fill_planes<S>(gradient.data(), problem.out, n, group * problem.outputs, rows, own, tile,
+    fill_planes<S>(gradient.cells.data(), zeroed, problem.out, n, group * problem.outputs, rows, own, tile,
                    own_panel, start, placed[work.index].length[2]);
     const Stacks& stacks = placed[work.index];
     for (int64_t row = 0; row < rows; ++row) {
-      const A* x = &panel[row / problem.outputs * problem.inputs * work.panel.channel_step];
-      const A* source = &gradient[row * own_panel.channel_step];
+      const A* x = &panel.cells[row / problem.outputs * problem.inputs * work.panel.channel_step];
+      const A* source = &gradient.cells[row * own_panel.channel_step];
       for (const Stack& stack : stacks.all) {
         input_ahead.ask<false>(), gradient_ahead.ask<false>();
         const Cells<A> cells{reinterpret_cast<const char*>(x) + stack.at, work.step, problem.inputs,
@@ -73,16 +74,16 @@ class Summation {
                     const Tile& tile, const Panel& own_panel) {
     const int64_t first = unit * unit_outputs;
     const Stacks& stacks = placed[work.index];
-    const A* x = fill_or_find<S>(work, problem.x, n, inputs.channel(first), start, panel);
+    const A* x = fill_or_find<S>(work, problem.x, n, inputs.channel(first), start, panel.cells);
     const View part = gradient_of(work);
     const A* source = nullptr;
     if (work.direct) {
       if constexpr (std::is_same_v<S, A>) source = part.at<S>(n, first);
     } else {
-      gradient.resize(own_panel.cells);
-      fill_channels<S>(gradient.data(), part, n, first, own, tile, own_panel, start,
+      gradient.cells.resize(own_panel.cells);
+      fill_channels<S>(gradient.cells.data(), part, n, first, own, tile, own_panel, start,
                        stacks.length[2]);
-      source = gradient.data();
+      source = gradient.cells.data();
     }
     auto add = [&](const Stack& stack, int64_t output) {
       const int64_t channel = inputs.channel(first + output) - inputs.channel(first);
@@ -111,6 +112,7 @@ class Summation {
   }
 
   void look_ahead(const Work& work, int64_t unit, int64_t index) {
+    if (!planes && !work.direct) return;
     const int64_t n = index / work.cut.tiles(), first = unit * unit_outputs;
     const int64_t last = first + valid(unit) - 1, group = first / problem.outputs;
     const int64_t parts = int64_t(placed[work.index].all.size()) * (planes ? valid(unit) : valid(unit) / lanes<A>);
@@ -146,7 +148,8 @@ class Summation {
         const Triple start = work.start(index % work.cut.tiles());
         placed[work.index].fill(work, problem, start, 64,
                                 planes ? lanes<A> : 1, sizeof(A), &own_panel);
-        if (index + 1 < end && (planes || work.direct)) look_ahead(work, unit, index + 1);
+        if (index + 1 < end) look_ahead(work, unit, index + 1);
+        else if (unit + 1 < units()) look_ahead(work, unit + 1, share * tiles / shares);
         if (planes) add_planes(work, unit, n, start, own, tile, own_panel);
         else add_channels(work, unit, n, start, own, tile, own_panel);
       }
