@@ -17,8 +17,7 @@ from juanji import nets
 Network = tuple[nn.Module, Tensor]
 
 NAMES = [name for name in nets.NETS if name not in ALIKE]
-# their layers take the pairs they were built for; the generator's convolutions are transposed
-NOT_SWAPPED = {"octresnet26", "octmobilenet1", "octmobilenet2", "dcgan_generator"}
+NOT_SWAPPED = {"dcgan_generator"}  # its convolutions are transposed
 # their programs hold operators of juanji's own
 OWN_OPERATORS = ["shufflenet_g2", "igcnet20", "deformable_resnet50"]
 

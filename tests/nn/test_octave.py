@@ -139,6 +139,13 @@ def test_permute_inputs_puts_the_weight_in_the_order_of_concatenated_pairs() -> 
     torch.testing.assert_close(layer(joined), conv(joined.merge()))
 
 
+def test_without_low_inputs_a_pair_is_the_map_that_it_stands_for() -> None:
+    layer = nn.OctaveConv2d(8, 6, 3, padding=1, alpha_in=0, alpha_out=0.5)
+    pair = OctavePair(torch.randn(1, 5, 5, 7), torch.randn(1, 3, 3, 4))
+    for got, expected in zip(layer(pair), layer(pair.merge()), strict=True):
+        torch.testing.assert_close(got, expected)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [

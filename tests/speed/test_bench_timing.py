@@ -51,23 +51,21 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 def test_sides_take_turns_from_both_ends(clock: Clock) -> None:
     calls = {name: [clock.call(name, 1.0)] for name in "abc"}
-    seconds = timing.alternate(calls, dict.fromkeys("abc", 1), Effort(turns=2, seconds=0))
+    seconds = timing.alternate(calls, 1, Effort(turns=2, seconds=0))
     assert clock.log == "abccba" + "cbaabc"
     assert seconds == {name: [1.0, 1.0] for name in "abc"}
 
 
 def test_turns_end_with_the_time_and_every_set_has_its_turn(clock: Clock) -> None:
     calls = {"a": [clock.call("0", 1.0), clock.call("1", 1.0)]}
-    seconds = timing.alternate(calls, {"a": 1}, Effort(turns=2, seconds=9.0))
+    seconds = timing.alternate(calls, 1, Effort(turns=2, seconds=9.0))
     assert clock.log == "0000" + "1111" + "00"
     assert len(seconds["a"]) == 5
 
 
 def test_short_calls_are_repeated(clock: Clock) -> None:
     sides = {"short": [clock.call("s", timing.SHORTEST / 10)], "long": [clock.call("l", 1.0)]}
-    repeats = timing.warm_up(sides)
-    assert repeats["short"] in (10, 11)
-    assert repeats["long"] == 1
+    assert timing.warm_up(sides) in (10, 11)  # of either side: a repeated call finds a warm cache
     assert timing.timed(clock.call("s", 2.0), 3) == 2.0
 
 

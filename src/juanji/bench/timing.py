@@ -17,7 +17,7 @@ from typing import Any
 from ..study.latency import DRIFT, interval, width
 from .machine import Machine, Speed
 
-SHORTEST = 2e-4  # seconds; shorter calls are repeated until they take so long together
+SHORTEST = 2e-4  # seconds; where a side's call is shorter, all are repeated until it takes so long
 MOST_REPEATS = 100
 MOST_TURNS = 60
 
@@ -89,18 +89,16 @@ def measure(sides: Mapping[str, Calls], machine: Machine, effort: Effort) -> tup
             return Block(best.seconds, best.speeds, effort.tries), False
 
 
-def warm_up(sides: Mapping[str, Calls]) -> dict[str, int]:
-    """Call every side on every set; return how often to repeat each to get a time worth reading."""
-    repeats = {}
-    for name, calls in sides.items():
-        shortest = min(timed(call, 1) for call in [*calls, calls[0]])
-        repeats[name] = min(MOST_REPEATS, max(1, math.ceil(SHORTEST / shortest)))
-    return repeats
+def warm_up(sides: Mapping[str, Calls]) -> int:
+    """Call every side on every set; return how often to repeat a call to get a time worth reading.
+
+    The same for all sides: a repeated call finds its data in a cache.
+    """
+    shortest = min(timed(call, 1) for calls in sides.values() for call in [*calls, calls[0]])
+    return min(MOST_REPEATS, max(1, math.ceil(SHORTEST / shortest)))
 
 
-def alternate(
-    sides: Mapping[str, Calls], repeats: Mapping[str, int], effort: Effort
-) -> dict[str, list[float]]:
+def alternate(sides: Mapping[str, Calls], repeats: int, effort: Effort) -> dict[str, list[float]]:
     """Take turns; return the mean seconds of a call of each side in each turn."""
     result: dict[str, list[float]] = {name: [] for name in sides}
     start = time.perf_counter()
@@ -112,7 +110,7 @@ def alternate(
         taken = dict.fromkeys(order, 0.0)
         for name in (*order, *reversed(order)):
             calls = sides[name]
-            taken[name] += timed(calls[turn // 2 % len(calls)], repeats[name]) / 2
+            taken[name] += timed(calls[turn // 2 % len(calls)], repeats) / 2
         for name, value in taken.items():
             result[name].append(value)
         turn += 1

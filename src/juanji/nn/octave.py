@@ -36,6 +36,8 @@ class OctaveBase(ConvBase):
     def forward(self, input: Octave) -> OctavePair | Tensor:
         """Convolve a pair (or plain map) into a pair (or plain map)."""
         pair = as_pair(input)
+        if not self.cut.low_in and pair.low is not None:
+            pair = OctavePair(pair.merge(), None)
         output = octave_conv_cut(pair, self.weight, self.bias, self.cut)
         if self.cut.low_out:
             return output
@@ -53,7 +55,7 @@ class OctaveConv(OctaveBase):
     """Convolution of feature maps at two resolutions, in place of an ordinary convolution.
 
     Shapes: the pair (high, low), each (N, C, *spatial), to such a pair. With `alpha_in` 0 it takes
-    a plain map, with `alpha_out` 0 it gives one. The weight has the ordinary shape, so ordinary
+    a plain map, and a pair as the map it stands for; with `alpha_out` 0 it gives one. The weight has the ordinary shape, so ordinary
     weights load; initialized as the ordinary layer, its outputs have the ordinary variance.
 
     Args:

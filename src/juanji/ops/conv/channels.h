@@ -2,7 +2,8 @@
 // by cpu.cpp.
 //
 // A unit is some vectors of output channels. Where all channels are one unit, cells are read where
-// they are, and each few positions are computed for all of them: memory is walked through in its order.
+// they are, and each few positions are computed for all of them: memory is walked through in its
+// order.
 
 // Where the vectors of output channels find their inputs.
 template <class A>
@@ -63,6 +64,7 @@ class Channels {
   std::vector<Prepared> prepared;
   Buffer<A> panel, biases;
   Ahead input_ahead, output_ahead;
+  static constexpr int64_t in_place_vectors = 4;  // in a call, between which memory is asked for
 
   void pack_weights(const Work& work, int64_t first, int64_t count, Buffer<A>& weights) {
     const int64_t taps = work.tap_count(), vectors = (count + lanes<A> - 1) / lanes<A>;
@@ -104,7 +106,7 @@ class Channels {
 
   // Whole cells in the order of memory, some vectors at a time, unless those share a channel.
   void compute_in_place(const Work& work, const Prepared& own, const A* x, int64_t count, S* out) {
-    const int64_t most = inputs.reading == Reading::same ? 1 : 4;
+    const int64_t most = inputs.reading == Reading::same ? 1 : in_place_vectors;
     for (const Stack& stack : own.stacks.all)
       for (int64_t output = 0; output < count; output += most * lanes<A>) {
         input_ahead.ask<false>(), output_ahead.ask<true>();
@@ -141,7 +143,8 @@ class Channels {
     const A* cells = fill_or_find<S>(work, problem.x, task.n, inputs.channel(first), start, panel);
     S* out = problem.out.at<S>(task.n, first) + corner(work, problem.out, start);
     if (work.direct) {
-      if (next) look_ahead(all[next->work], *next, int64_t(own.stacks.all.size()) * count / lanes<A> / 4);
+      const int64_t calls = int64_t(own.stacks.all.size()) * count / (in_place_vectors * lanes<A>);
+      if (next) look_ahead(all[next->work], *next, calls);
       return compute_in_place(work, own, cells, count, out);
     }
     // What is read stays in the first-level cache.

@@ -1,5 +1,5 @@
-// The inner loop of the weight gradient: the sums of some taps stay in registers, while the gradient
-// and the cells of a stack of positions pass by.
+// The inner loop of the weight gradient: the sums of some taps stay in registers, while gradient
+// and cells of a stack of positions pass by.
 #pragma once
 
 #include "kernel.h"

@@ -5,6 +5,7 @@ namespace juanji {
 namespace {
 
 #include "work.h"
+#include "stacks.h"
 #include "channels.h"
 #include "planes.h"
 #include "weight_gradient.h"

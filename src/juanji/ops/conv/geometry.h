@@ -152,7 +152,7 @@ struct Tiling {
 
 // The largest tiles whose cells are about `budget`, as long as possible along the width. Tiles
 // shorter than their windows read cells several times: rather they take four times as much. Tiles
-// `in_place` are one deep: those in a row, one behind the other, share cells that a cache still holds.
+// `in_place` are one deep: one behind the other, they share cells that a cache still holds.
 inline Tiling tiling(const Part& part, bool in_place, bool planes, int64_t lane_count,
                      int64_t budget) {
   Triple length{in_place ? 1 : part[0].count, part[1].count, part[2].count};

@@ -22,8 +22,9 @@ inline constexpr int next_height(int height) {
   return height > 8 ? 8 : height > 2 ? height - 2 : height - 1;
 }
 
-// Cuts `count` positions into stacks of those heights, `most` and below: calls visit(first, height).
-// The last stack may begin inside of the one before it, and computes the same again.
+// Cuts `count` positions into stacks of those heights, `most` and below, and calls
+// visit(first, height). The last one may begin inside of the one before it, and computes the same
+// again.
 template <class Visit>
 inline void cut_into_stacks(int64_t count, int most, Visit visit) {
   for (int64_t first = 0; first < count;) {
@@ -132,10 +133,14 @@ template <class A, Reading reading, int positions, bool crossed>
         cells, weights, size, [&](const char* first, Mask<A> index, const A* w) {
           const Run* run = runs.all.data();
           const char* x = first + v * vector_bytes;
-          slide_runs<A, reading, positions, 5, crossed>(sums, run, fives, x, step, index, w, border);
-          slide_runs<A, reading, positions, 3, crossed>(sums, run, threes, x, step, index, w, border);
-          slide_runs<A, reading, positions, 2, crossed>(sums, run, twos, x, step, index, w, border);
-          slide_runs<A, reading, positions, 1, crossed>(sums, run, ones, x, step, index, w, border);
+          auto add = [&](auto length, int64_t count) {
+            slide_runs<A, reading, positions, length, crossed>(sums, run, count, x, step, index, w,
+                                                               border);
+          };
+          add(std::integral_constant<int, 5>{}, fives);
+          add(std::integral_constant<int, 3>{}, threes);
+          add(std::integral_constant<int, 2>{}, twos);
+          add(std::integral_constant<int, 1>{}, ones);
         });
 #pragma GCC unroll 32
     for (int p = 0; p < positions; ++p) store(out + p * out_step, sums[p]);

@@ -138,9 +138,9 @@ inline void copy_rows(Compute<S>* to, int64_t to_step, const S* from, int64_t st
 // those of `columns` outputs. `zeroed`: the panel was last filled for the same tile of as many
 // channels, so that zeros are where they belong.
 template <class S>
-void fill_planes(Compute<S>* to, bool zeroed, const View& x, int64_t n, int64_t first, int64_t channels,
-                 const Part& part, const Tile& tile, const Panel& panel, const Triple& start,
-                 int64_t columns) {
+void fill_planes(Compute<S>* to, bool zeroed, const View& x, int64_t n, int64_t first,
+                 int64_t channels, const Part& part, const Tile& tile, const Panel& panel,
+                 const Triple& start, int64_t columns) {
   using A = Compute<S>;
   const int64_t width = tile.slots[2], step = part[2].advance * x.stride[2];
   const bool transposed = x.channel_stride == 1 && channels > 1;

@@ -55,8 +55,8 @@ class Planes {
     int64_t vectors = 0;
     for (const Stack& stack : stacks.all) {
       input_ahead.ask<false>(), output_ahead.ask<true>();
-      const Cells<A> read{reinterpret_cast<const char*>(cells) + stack.at, work.step, problem.inputs,
-                          work.panel.channel_step * int64_t(sizeof(A)), nullptr};
+      const Cells<A> read{reinterpret_cast<const char*>(cells) + stack.at, work.step,
+                          problem.inputs, work.panel.channel_step * int64_t(sizeof(A)), nullptr};
       const A* of_residue = weight;
       auto run = [&](int64_t residue, A* to, int64_t step, int64_t row_step) {
         const Order& taps = work.taps[residue];
@@ -66,7 +66,7 @@ class Planes {
       S* first = out + channel * channel_step + stack.to;
       if (transposed) {
         for (int64_t residue = 0; residue < residues; ++residue)
-          run(residue, &collected[((residue * channels() + channel) * plane() + vectors * lanes<A>)],
+          run(residue, &collected[(residue * channels() + channel) * plane() + vectors * lanes<A>],
               lanes<A>, plane());
         vectors += stack.count;
         continue;
@@ -169,8 +169,9 @@ class Planes {
     packed_unit = task.unit, packed_work = task.work;
     const Triple start = work.start(task.tile);
     const bool zeroed = panel.prepare(work.panel.cells, work.index, start, groups);
-    fill_planes<S>(panel.cells.data(), zeroed, problem.x, task.n, group * problem.inputs, groups * problem.inputs,
-                   work.part, work.tile, work.panel, start, work.tile.slots[2]);
+    fill_planes<S>(panel.cells.data(), zeroed, problem.x, task.n, group * problem.inputs,
+                   groups * problem.inputs, work.part, work.tile, work.panel, start,
+                   work.tile.slots[2]);
     // Stacks as high as the narrowest kernel that serves this many output channels takes.
     const int most = problem.outputs >= 4   ? highest_stack(4)
                          : problem.outputs >= 2 ? highest_stack(2)

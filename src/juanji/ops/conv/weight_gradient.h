@@ -46,11 +46,13 @@ class Summation {
     const int64_t rows = valid(unit), group = unit * bundle, groups = rows / problem.outputs;
     const bool zeroed = panel.prepare(work.panel.cells, work.index, start, groups);
     gradient.prepare(own_panel.cells, work.index, start, groups);
-    fill_planes<S>(panel.cells.data(), zeroed, problem.x, n, group * problem.inputs, groups * problem.inputs,
-                   work.part, work.tile, work.panel, start, work.tile.slots[2]);
-    fill_planes<S>(gradient.cells.data(), zeroed, problem.out, n, group * problem.outputs, rows, own, tile,
-                   own_panel, start, placed[work.index].length[2]);
     const Stacks& stacks = placed[work.index];
+    const Runs& runs = work.taps[0].runs;
+    fill_planes<S>(panel.cells.data(), zeroed, problem.x, n, group * problem.inputs,
+                   groups * problem.inputs, work.part, work.tile, work.panel, start,
+                   work.tile.slots[2]);
+    fill_planes<S>(gradient.cells.data(), zeroed, problem.out, n, group * problem.outputs, rows,
+                   own, tile, own_panel, start, stacks.length[2]);
     for (int64_t row = 0; row < rows; ++row) {
       const A* x = &panel.cells[row / problem.outputs * problem.inputs * work.panel.channel_step];
       const A* source = &gradient.cells[row * own_panel.channel_step];
@@ -61,11 +63,11 @@ class Summation {
         const char* g = reinterpret_cast<const char*>(source) + stack.source;
         A* sum = &sums[row * problem.inputs * work.tap_count() * lanes<A>];
         if (stack.columns == lanes<A>)
-          correlate_stack<A, Reading::line, Outside::nothing>(cells, work.taps[0].runs, g, stacks.source_step,
-                                                   stack.count, lanes<A>, sum);
+          correlate_stack<A, Reading::line, Outside::nothing>(
+              cells, runs, g, stacks.source_step, stack.count, lanes<A>, sum);
         else
-          correlate_stack<A, Reading::line, Outside::lanes>(cells, work.taps[0].runs, g, stacks.source_step,
-                                                  stack.count, stack.columns, sum);
+          correlate_stack<A, Reading::line, Outside::lanes>(
+              cells, runs, g, stacks.source_step, stack.count, stack.columns, sum);
       }
     }
   }
@@ -115,7 +117,8 @@ class Summation {
     if (!planes && !work.direct) return;
     const int64_t n = index / work.cut.tiles(), first = unit * unit_outputs;
     const int64_t last = first + valid(unit) - 1, group = first / problem.outputs;
-    const int64_t parts = int64_t(placed[work.index].all.size()) * (planes ? valid(unit) : valid(unit) / lanes<A>);
+    const int64_t stacks = int64_t(placed[work.index].all.size());
+    const int64_t parts = stacks * (planes ? valid(unit) : valid(unit) / lanes<A>);
     const Triple start = work.start(index % work.cut.tiles());
     const auto [low, high] = work.reads(start);
     input_ahead.aim<S>(problem.x, n, group * problem.inputs,

@@ -1,0 +1,157 @@
+// What a tile is computed in: stacks of neighbouring positions; and the memory of the next tile.
+// Included by cpu.cpp.
+
+// Memory that the next tile takes, asked for a little at a time while this one is computed.
+class Ahead {
+  const char *at = nullptr, *end = nullptr;
+  int64_t bytes = 0;  // at a time
+  static constexpr int64_t line = 64, most = 256 << 10;
+
+ public:
+  // What lies from a position of one channel of element n to a position of another, in `parts`
+  // parts; nothing where most of that is not between them on every axis.
+  template <class S>
+  void aim(const View& view, int64_t n, int64_t channel, int64_t last_channel, const Triple& low,
+           const Triple& high, int64_t parts) {
+    const S *first = view.at<S>(n, channel), *last = view.at<S>(n, last_channel);
+    int64_t cells = last_channel - channel + 1;
+    for (int axis = 0; axis < 3; ++axis) {
+      const int64_t from = std::clamp<int64_t>(low[axis], 0, view.size[axis] - 1);
+      const int64_t to = std::clamp<int64_t>(high[axis], 0, view.size[axis] - 1);
+      cells *= to - from + 1;
+      first += from * view.stride[axis], last += to * view.stride[axis];
+    }
+    at = reinterpret_cast<const char*>(first);
+    const int64_t span = (last - first + 1) * int64_t(sizeof(S));
+    end = at + (span <= 2 * cells * int64_t(sizeof(S)) ? std::clamp<int64_t>(span, 0, most) : 0);
+    bytes = rounded_up((end - at) / std::max<int64_t>(parts, 1) + 1, line);
+  }
+  // Into the second-level cache.
+  template <bool to_write>
+  void ask() {
+    for (const char* part = std::min(end, at + bytes); at < part; at += line)
+      __builtin_prefetch(at, to_write, 2);
+  }
+};
+
+// Some neighbouring positions of a tile.
+struct Stack {
+  int64_t at, to, source;  // bytes in the panel; elements in the output; bytes in the gradient
+  int64_t count;
+  int64_t column, columns;  // where the first one starts along the width, and how many count
+  int64_t row = 0;  // in place: which of Stacks::met
+  Border border{};
+};
+
+// The stacks of a tile in the order in which they are computed.
+struct Stacks {
+  std::vector<Stack> all;
+  std::vector<Runs> met;                  // in place: by rows of the output
+  int64_t out_step = 0, source_step = 0;  // between the positions of a stack
+  Triple length{};
+
+  const Runs& runs(const Work& work, const Stack& stack) const {
+    return work.direct ? met[stack.row] : work.taps[0].runs;
+  }
+
+  // Pieces of a line of positions: where outputs are made, stacks that have a kernel; sums must not
+  // count a position twice, but may have any number of them.
+  template <class Visit>
+  static void cut(int64_t count, int most, bool sums, Visit visit) {
+    if (!sums) return cut_into_stacks(count, most, visit);
+    for (int64_t first = 0; first < count;) {
+      const int64_t pieces = (count - first + most - 1) / most;
+      const int64_t size = (count - first + pieces - 1) / pieces;
+      visit(first, size);
+      first += size;
+    }
+  }
+
+  // Of at most `most` positions; `source` is the gradient's panel, if there is one.
+  void fill(const Work& work, const Problem& problem, const Triple& start, int most,
+            int64_t vector, int64_t bytes, const Panel* source = nullptr) {
+    const View& out = problem.out;
+    if (work.direct) return fill_in_place(work, problem.x, out, start, most, bytes, source);
+    const Triple wanted = work.length(start);
+    if (wanted == length) return;
+    length = wanted, all.clear();
+    Triple in_step, to_step, source_at{};
+    for (int axis = 0; axis < 3; ++axis) {
+      in_step[axis] = work.in_step(axis) * bytes;
+      to_step[axis] = work.part[axis].step * out.stride[axis];
+      if (source) source_at[axis] = source->step[axis] * bytes;
+    }
+    const int along = work.axis, across = 3 - along;
+    const Triple stride{1, 1, vector};
+    out_step = to_step[along] * work.stride, source_step = source_at[along] * work.stride;
+    auto add = [&](const Triple& from, int64_t count, int64_t columns) {
+      Stack stack{0, 0, 0, count, from[2], columns};
+      for (int axis = 0; axis < 3; ++axis) {
+        stack.at += from[axis] * in_step[axis];
+        stack.to += from[axis] * to_step[axis];
+        stack.source += from[axis] * source_at[axis];
+      }
+      all.push_back(stack);
+    };
+    // A last vector may compute again what the one before it did, but sums must not count it twice.
+    const bool overlap = !source && length[2] > vector;
+    const int64_t tail = length[2] % vector;
+    for (int64_t d = 0; d < length[0]; ++d)
+      for (int64_t a = 0; a < length[across]; a += stride[across]) {
+        Triple from{d, a, a};
+        const int64_t whole = along == 2 ? length[2] - tail : length[1];
+        const int64_t columns = along == 1 ? std::min(vector, length[2] - a) : vector;
+        if (overlap && columns < vector) from[2] = length[2] - vector;
+        // Of planes along the width, neighbours are vectors; otherwise they may be some apart.
+        const int64_t phases = stride[along] == work.stride ? 1 : work.stride;
+        for (int64_t phase = 0; phase < phases; ++phase) {
+          const int64_t positions = stride[along] == work.stride
+                                        ? whole / work.stride
+                                        : (whole - phase + work.stride - 1) / work.stride;
+          cut(positions, most, source, [&](int64_t first, int64_t count) {
+            from[along] = phase + first * work.stride;
+            add(from, count, overlap ? vector : columns);
+          });
+        }
+        if (along == 2 && tail) {
+          from[2] = length[2] - (overlap ? vector : tail);
+          add(from, 1, overlap ? vector : tail);
+        }
+      }
+  }
+
+  // Cells and gradient where they are, from the first of the tensor on; the output from the tile's.
+  void fill_in_place(const Work& work, const View& x, const View& out, const Triple& start,
+                     int most, int64_t bytes, bool sums) {
+    const Part& part = work.part;
+    length = work.length(start), all.clear(), met.clear();
+    out_step = part[2].step * out.stride[2] * work.stride;
+    source_step = out.stride[2] * work.stride * bytes;
+    const Range whole = inside(part[2], x.size[2]);
+    Triple at{};
+    auto add = [&](int64_t count) {
+      Stack stack{0, 0, 0, count, at[2], 1, int64_t(met.size()) - 1, {}};
+      for (int axis = 0; axis < 3; ++axis) {
+        const int64_t position = start[axis] + at[axis];
+        stack.at += position * part[axis].advance * x.stride[axis] * bytes;
+        stack.to += at[axis] * part[axis].step * out.stride[axis];
+        stack.source += position * out.stride[axis] * bytes;
+      }
+      const int64_t first = start[2] + at[2], last = first + (count - 1) * work.stride;
+      stack.border = {first * part[2].advance * x.stride[2] * bytes,
+                      x.size[2] * x.stride[2] * bytes, first < whole.begin || last >= whole.end};
+      all.push_back(stack);
+    };
+    for (at[0] = 0; at[0] < length[0]; ++at[0])
+      for (at[1] = 0; at[1] < length[1]; ++at[1]) {
+        met.push_back(work.rows.met(met_taps(part[0], start[0] + at[0], x.size[0]),
+                                    met_taps(part[1], start[1] + at[1], x.size[1])));
+        for (int64_t phase = 0; phase < std::min(work.stride, length[2]); ++phase)
+          cut((length[2] - phase + work.stride - 1) / work.stride, most, sums,
+              [&](int64_t first, int64_t count) {
+                at[2] = phase + first * work.stride;
+                add(count);
+              });
+      }
+  }
+};
