@@ -55,8 +55,9 @@ class OctaveConv(OctaveBase):
     """Convolution of feature maps at two resolutions, in place of an ordinary convolution.
 
     Shapes: the pair (high, low), each (N, C, *spatial), to such a pair. With `alpha_in` 0 it takes
-    a plain map, and a pair as the map it stands for; with `alpha_out` 0 it gives one. The weight has the ordinary shape, so ordinary
-    weights load; initialized as the ordinary layer, its outputs have the ordinary variance.
+    a plain map, or a pair as the map it stands for; with `alpha_out` 0 it gives a plain map. The
+    weight has the ordinary shape, so ordinary weights load; initialized as the ordinary layer, its
+    outputs have the ordinary variance.
 
     Args:
         in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias: as in
