@@ -22,12 +22,12 @@ MOST_CHANNELS = 16384  # of the output: those of a few positions wait in a cache
 
 def shuffle_declines(input: Tensor, groups: int) -> str | None:
     """Say why the kernel does not shuffle this tensor, or None if it does; any dtype will do."""
+    if input.ndim > 2 and input.is_contiguous() and input.dtype in DTYPES:  # first: it stays cheap
+        return "torch copies contiguous channels as fast as memory"
     if (reason := unavailable()) is not None:
         return reason
     if input.device.type != "cpu" or input.layout != torch.strided:
         return f"the tensor is {input.layout} on {input.device.type}"
-    if input.dtype in DTYPES and input.is_contiguous() and input.ndim > 2:
-        return "torch copies contiguous channels as fast as memory"
     return None
 
 
