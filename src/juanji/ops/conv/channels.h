@@ -63,7 +63,7 @@ class Channels {
   };
   std::vector<Prepared> prepared;
   Buffer<A> panel, biases;
-  Ahead input_ahead, output_ahead;
+  TileAhead ahead;
   static constexpr int64_t in_place_vectors = 4;  // in a call, between which memory is asked for
 
   void pack_weights(const Work& work, int64_t first, int64_t count, Buffer<A>& weights) {
@@ -109,18 +109,10 @@ class Channels {
     const int64_t most = inputs.reading == Reading::same ? 1 : in_place_vectors;
     for (const Stack& stack : own.stacks.all)
       for (int64_t output = 0; output < count; output += most * lanes<A>) {
-        input_ahead.ask<false>(), output_ahead.ask<true>();
+        ahead.ask<true>();
         const int64_t vectors = std::min(most, (count - output) / lanes<A>);
         compute(work, own, x, stack, 0, output, count, out, vectors);
       }
-  }
-
-  void look_ahead(const Work& work, const Tasks::Task& next, int64_t parts) {
-    const Triple start = work.start(next.tile);
-    const auto [from, to] = work.reads(start);
-    input_ahead.aim<S>(problem.x, next.n, 0, problem.x.channels - 1, from, to, parts);
-    const auto [first, last] = work.writes(start);
-    output_ahead.aim<S>(problem.out, next.n, 0, problem.out_channels() - 1, first, last, parts);
   }
 
  public:
@@ -144,7 +136,9 @@ class Channels {
     S* out = problem.out.at<S>(task.n, first) + corner(work, problem.out, start);
     if (work.direct) {
       const int64_t calls = int64_t(own.stacks.all.size()) * count / (in_place_vectors * lanes<A>);
-      if (next) look_ahead(all[next->work], *next, calls);
+      if (next)
+        ahead.aim<S>(problem, all[next->work], all[next->work].start(next->tile), next->n,
+                     {0, problem.groups}, calls);
       return compute_in_place(work, own, cells, count, out);
     }
     // What is read stays in the first-level cache.

@@ -14,7 +14,7 @@ class Planes {
   PlanesPanel<A> panel;
   Buffer<A> weights, scratch, collected;
   Stacks stacks;
-  Ahead input_ahead, output_ahead;
+  TileAhead ahead;
   int64_t packed_unit = -1, packed_work = -1;
   int64_t left = 0;  // where the tile starts along the width
 
@@ -54,7 +54,7 @@ class Planes {
     if (!transposed) scratch.resize(residues * scratch_size);
     int64_t vectors = 0;
     for (const Stack& stack : stacks.all) {
-      input_ahead.ask<false>(), output_ahead.ask<true>();
+      ahead.ask<true>();
       const Cells<A> read{reinterpret_cast<const char*>(cells) + stack.at, work.step,
                           problem.inputs, work.panel.channel_step * int64_t(sizeof(A)), nullptr};
       const A* of_residue = weight;
@@ -144,14 +144,9 @@ class Planes {
   }
 
   void look_ahead(const Work& work, const Tasks::Task& next, int64_t parts) {
-    const int64_t group = next.unit * bundle, behind = group + groups_of(next.unit);
-    const Triple start = work.start(next.tile);
-    const auto [from, to] = work.reads(start);
-    input_ahead.aim<S>(problem.x, next.n, group * problem.inputs, behind * problem.inputs - 1, from,
-                       to, parts);
-    const auto [first, last] = work.writes(start);
-    output_ahead.aim<S>(problem.out, next.n, group * problem.outputs, behind * problem.outputs - 1,
-                        first, last, parts);
+    const int64_t group = next.unit * bundle;
+    ahead.aim<S>(problem, work, work.start(next.tile), next.n,
+                 {group, group + groups_of(next.unit)}, parts);
   }
 
  public:
@@ -174,8 +169,8 @@ class Planes {
                    work.tile.slots[2]);
     // Stacks as high as the narrowest kernel that serves this many output channels takes.
     const int most = problem.outputs >= 4   ? highest_stack(4)
-                         : problem.outputs >= 2 ? highest_stack(2)
-                                                : highest_stack(1);
+                     : problem.outputs >= 2 ? highest_stack(2)
+                                            : highest_stack(1);
     left = start[2];
     stacks.fill(work, problem, start, most, lanes<A>, sizeof(A));
     if (next) look_ahead(all[next->work], *next, int64_t(stacks.all.size()) * groups *

@@ -34,6 +34,27 @@ class Ahead {
   }
 };
 
+// Both tensors of a tile: x, and the outputs, or the gradient that lies in their place.
+struct TileAhead {
+  Ahead x, out;
+
+  // The tile at `start` of these groups of element n.
+  template <class S>
+  void aim(const Problem& problem, const Work& work, const Triple& start, int64_t n,
+           const Range& groups, int64_t parts) {
+    const auto [low, high] = work.reads(start);
+    const auto [first, last] = work.writes(start);
+    x.aim<S>(problem.x, n, groups.begin * problem.inputs, groups.end * problem.inputs - 1, low,
+             high, parts);
+    out.aim<S>(problem.out, n, groups.begin * problem.outputs, groups.end * problem.outputs - 1,
+               first, last, parts);
+  }
+  template <bool to_write>
+  void ask() {
+    x.ask<false>(), out.ask<to_write>();
+  }
+};
+
 // Some neighbouring positions of a tile.
 struct Stack {
   int64_t at, to, source;  // bytes in the panel; elements in the output; bytes in the gradient

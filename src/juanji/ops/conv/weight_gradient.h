@@ -21,7 +21,7 @@ class Summation {
   const Inputs<A> inputs{problem};
   const std::vector<Work>& works;
   PlanesPanel<A> panel, gradient;  // of channels, if vectors hold those
-  Ahead input_ahead, gradient_ahead;
+  TileAhead ahead;
   Buffer<A> sums;    // of a work: (output channel or vector, input, tap, lane)
   std::vector<Stacks> placed;  // of each work: they take turns
 
@@ -57,7 +57,7 @@ class Summation {
       const A* x = &panel.cells[row / problem.outputs * problem.inputs * work.panel.channel_step];
       const A* source = &gradient.cells[row * own_panel.channel_step];
       for (const Stack& stack : stacks.all) {
-        input_ahead.ask<false>(), gradient_ahead.ask<false>();
+        ahead.ask<false>();
         const Cells<A> cells{reinterpret_cast<const char*>(x) + stack.at, work.step, problem.inputs,
                              work.panel.channel_step * int64_t(sizeof(A)), nullptr};
         const char* g = reinterpret_cast<const char*>(source) + stack.source;
@@ -105,7 +105,7 @@ class Summation {
     if (work.direct)  // in the order of memory
       for (const Stack& stack : stacks.all)
         for (int64_t output = 0; output < valid(unit); output += lanes<A>) {
-          input_ahead.ask<false>(), gradient_ahead.ask<false>();
+          ahead.ask<false>();
           add(stack, output);
         }
     else
@@ -116,15 +116,10 @@ class Summation {
   void look_ahead(const Work& work, int64_t unit, int64_t index) {
     if (!planes && !work.direct) return;
     const int64_t n = index / work.cut.tiles(), first = unit * unit_outputs;
-    const int64_t last = first + valid(unit) - 1, group = first / problem.outputs;
+    const Range groups{first / problem.outputs, (first + valid(unit)) / problem.outputs};
     const int64_t stacks = int64_t(placed[work.index].all.size());
     const int64_t parts = stacks * (planes ? valid(unit) : valid(unit) / lanes<A>);
-    const Triple start = work.start(index % work.cut.tiles());
-    const auto [low, high] = work.reads(start);
-    input_ahead.aim<S>(problem.x, n, group * problem.inputs,
-                       (last / problem.outputs + 1) * problem.inputs - 1, low, high, parts);
-    const auto [from, to] = work.writes(start);
-    gradient_ahead.aim<S>(problem.out, n, first, last, from, to, parts);
+    ahead.aim<S>(problem, work, work.start(index % work.cut.tiles()), n, groups, parts);
   }
 
  public:
