@@ -7,7 +7,7 @@ from torch import Tensor
 from ..bind import bind
 from ..ops import check
 from ..ops.conv import conv_spec
-from ..ops.memory import memory_checked
+from ..ops.operator import operator
 from ..ops.shuffle import channel_shuffle, shuffle
 from ..ops.shuffle.op import convolve
 from ..spec import Padding, Size
@@ -16,7 +16,7 @@ from .weights import ungroup
 __all__ = ["channel_shuffle", "dense_weight", "shuffle", "shuffled_group_conv"]
 
 
-@memory_checked
+@operator
 def shuffled_group_conv(
     input: Tensor,
     weight: Tensor,

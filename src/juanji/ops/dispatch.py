@@ -5,12 +5,11 @@ A candidate says in words why it does not apply, so that a user can ask why a ca
 
 from __future__ import annotations
 
-import contextvars
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
+from .follow import followed, following, take
 
 __all__ = ["Candidate", "dispatch", "why"]
 
@@ -41,25 +40,23 @@ class Decisions(str):
         return str(self)
 
 
-_heard: contextvars.ContextVar[list[str] | None] = contextvars.ContextVar("heard", default=None)
-
-
 def dispatch(operator: str, candidates: Sequence[Candidate], *arguments: Any) -> Any:
     """Call the first candidate that does not decline; the last one has to serve everything."""
-    reasons: list[tuple[str, str]] = []
+    declined: list[tuple[str, str]] = []
     for candidate in candidates:
         reason = candidate.declines(*arguments)
         if reason is None:
-            if not torch.compiler.is_compiling() and (heard := _heard.get()) is not None:
-                heard.append(_told(operator, reasons, f"  {candidate.name}: taken"))
-            return candidate.run(*arguments)
-        reasons.append((candidate.name, reason))
-    raise AssertionError(_told(f"no candidate serves {operator}:", reasons))
+            if not followed():
+                return candidate.run(*arguments)
+            told = _told(operator, declined, f"  {candidate.name}: taken")
+            return take(candidate.run, arguments, told)
+        declined.append((candidate.name, reason))
+    raise AssertionError(_told(f"no candidate serves {operator}:", declined))
 
 
-def _told(title: str, reasons: Sequence[tuple[str, str]], *last: str) -> str:
+def _told(title: str, declined: Sequence[tuple[str, str]], *last: str) -> str:
     """Word who declined and why, a line for each."""
-    return "\n".join([title, *(f"  {name}: declined, {why}" for name, why in reasons), *last])
+    return "\n".join([title, *(f"  {name}: declined, {why}" for name, why in declined), *last])
 
 
 def why(operator: Callable[..., Any], *args: Any, **kwargs: Any) -> Decisions:
@@ -81,10 +78,10 @@ def why(operator: Callable[..., Any], *args: Any, **kwargs: Any) -> Decisions:
       native: declined, ...
       torch: taken
     """
-    heard: list[str] = []
-    token = _heard.set(heard)
-    try:
+    told: list[str] = []
+    with following(lambda step: told.append(step.told)):
         operator(*args, **kwargs)
-    finally:
-        _heard.reset(token)
-    return Decisions("\n".join(heard) or "no operator of juanji with several kernels was called")
+    return Decisions("\n".join(filter(None, told)) or NOTHING)
+
+
+NOTHING = "no operator of juanji with several kernels was called"

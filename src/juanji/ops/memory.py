@@ -33,8 +33,13 @@ def memory_checked(operator: Callable[Arguments, Result]) -> Callable[Arguments,
         try:
             return operator(*args, **kwargs)
         except RuntimeError as error:
-            if not is_out_of_memory(error):
-                raise
-            raise MemoryError(f"{operator.__name__}: {error}") from None
+            raise_if_out_of_memory(operator.__name__, error)
+            raise
 
     return checked
+
+
+def raise_if_out_of_memory(operator: str, error: RuntimeError) -> None:
+    """Raise MemoryError in the name of an operator if that is what an error means."""
+    if is_out_of_memory(error):
+        raise MemoryError(f"{operator}: {error}") from None

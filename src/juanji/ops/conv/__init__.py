@@ -12,6 +12,7 @@ from ...bind import Bound, bind
 from ...spec import Conv, Padding, Size, integer, per_axis, windows
 from .. import check
 from ..memory import memory_checked
+from ..operator import operator
 from ..remember import remembered
 from . import op
 
@@ -20,7 +21,7 @@ Shape: TypeAlias = tuple[int, ...]
 __all__ = ["conv", "conv_matrix", "conv_transpose"]
 
 
-@memory_checked
+@operator
 def conv(
     input: Tensor,
     weight: Tensor,
@@ -70,7 +71,7 @@ def conv(
     return op.convolve(input, weight, bias, bound)
 
 
-@memory_checked
+@operator
 def conv_transpose(
     input: Tensor,
     weight: Tensor,

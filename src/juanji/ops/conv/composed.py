@@ -14,6 +14,7 @@ from torch import Tensor
 from ...bind import Axis, Bound
 from ...spec import Conv
 from .. import layout
+from ..follow import take
 
 CONVOLVE: dict[int, Callable[..., Tensor]] = {
     1: torch_functional.conv1d,
@@ -37,7 +38,7 @@ def convolve(input: Tensor, weight: Tensor, bias: Tensor | None, bound: Bound) -
         weight = weight.flip(tuple(range(2, weight.ndim)))
     if any(axis.pad_low != axis.pad_high for axis in axes):
         input = torch_functional.pad(input, _excess(axes))
-    output = _supported(CONVOLVE, len(axes))(
+    arguments = (
         input,
         weight,
         bias,
@@ -46,6 +47,7 @@ def convolve(input: Tensor, weight: Tensor, bias: Tensor | None, bound: Bound) -
         [axis.dilation for axis in axes],
         spec.groups,
     )
+    output: Tensor = take(_supported(CONVOLVE, len(axes)), arguments)
     return _follow(output, input, len(axes))
 
 
@@ -55,7 +57,7 @@ def convolve_transposed(input: Tensor, weight: Tensor, bias: Tensor | None, boun
     assert isinstance(spec, Conv)
     if 0 in (spec.in_channels, spec.out_channels):
         return _only_bias(input, weight, bias, bound)
-    output = _supported(CONVOLVE_TRANSPOSED, len(axes))(
+    arguments = (
         input,
         weight,
         bias,
@@ -65,6 +67,7 @@ def convolve_transposed(input: Tensor, weight: Tensor, bias: Tensor | None, boun
         spec.groups,
         [axis.dilation for axis in axes],
     )
+    output: Tensor = take(_supported(CONVOLVE_TRANSPOSED, len(axes)), arguments)
     if any(axis.pad_low != axis.pad_high for axis in axes):
         output = torch_functional.pad(output, [-cells for cells in _excess(axes)])
     return _follow(output, input, len(axes))

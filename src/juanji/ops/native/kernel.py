@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import torch
 from torch.autograd import Function
 
+from ..follow import take
 from ..memory import is_out_of_memory
 
 # Puts into the context what the gradient needs of the inputs and the output.
@@ -32,12 +33,12 @@ class Kernel:
         gradient: Gradient | None = None,
     ) -> None:
         self.operator = getattr(torch.ops.juanji, name).default
-        self.direct = self.operator._op  # the same without a call in between
+        self.plain = _below_autograd(self.operator._op)  # without a call in between
         self.function: type[Function] | None = None
         torch.library.register_fake(f"juanji::{name}", fake)
         if keep is not None and gradient is not None:
             torch.library.register_autograd(f"juanji::{name}", gradient, setup_context=keep)
-            self.function = _function(name, self.direct, keep, gradient)
+            self.function = _function(name, self.plain, keep, gradient)
 
     def __call__(self, *arguments: Any) -> Any:
         """Call the operator.
@@ -47,21 +48,32 @@ class Kernel:
         """
         if torch.compiler.is_compiling():
             return self.operator(*arguments)
+        run = self.plain
+        if self.function is not None and wants_gradient(*arguments):
+            run = self.function.apply
         try:
-            if self.function is not None and wants_gradient(*arguments):
-                return self.function.apply(*arguments)
-            with torch._C._AutoDispatchBelowAutograd():
-                return self.direct(*arguments)
+            return take(run, arguments)
         except RuntimeError as error:  # of a forward pass the public function tells, by its name
             if torch._C._current_graph_task_id() == -1 or not is_out_of_memory(error):
                 raise
             raise MemoryError(str(error)) from None
 
 
-def _function(name: str, operator: Any, keep: Keep, gradient: Gradient) -> type[Function]:
+def _below_autograd(operator: Any) -> Callable[..., Any]:
+    below = torch._C._AutoDispatchBelowAutograd
+
+    def plain(*arguments: Any) -> Any:
+        with below():
+            return operator(*arguments)
+
+    return plain
+
+
+def _function(
+    name: str, plain: Callable[..., Any], keep: Keep, gradient: Gradient
+) -> type[Function]:
     def forward(ctx: Any, *inputs: Any) -> Any:
-        with torch._C._AutoDispatchBelowAutograd():
-            output = operator(*inputs)
+        output = plain(*inputs)
         keep(ctx, inputs, output)
         return output
 

@@ -11,6 +11,7 @@ from torch.overrides import handle_torch_function, has_torch_function_unary
 
 from ...spec import Padding, Size
 from ..memory import memory_checked
+from ..operator import operator
 from . import op
 from .arguments import bind_pool, bind_unpool
 
@@ -25,7 +26,7 @@ __all__ = [
 ]
 
 
-@memory_checked
+@operator
 def max_pool(
     input: Tensor,
     kernel_size: Size,
@@ -78,7 +79,7 @@ def max_pool(
     return op.max_pool_with_indices(input, bound) if return_indices else op.max_pool(input, bound)
 
 
-@memory_checked
+@operator
 def avg_pool(
     input: Tensor,
     kernel_size: Size,
@@ -128,7 +129,7 @@ def avg_pool(
     return op.avg_pool(input, bound, count_include_pad, divisor_override)
 
 
-@memory_checked
+@operator
 def stochastic_pool(
     input: Tensor,
     kernel_size: Size,
@@ -192,7 +193,7 @@ def stochastic_pool(
     return (output, indices) if return_indices else output
 
 
-@memory_checked
+@operator
 def max_unpool(
     input: Tensor,
     indices: Tensor,
@@ -246,7 +247,7 @@ def max_unpool(
     return op.max_unpool(input, indices, bound)
 
 
-@memory_checked
+@operator
 def avg_unpool(
     input: Tensor,
     kernel_size: Size,
