@@ -152,9 +152,10 @@ struct Tiling {
 
 // The largest tiles whose cells are about `budget`, as long as possible along the width. Tiles
 // shorter than their windows read cells several times: rather they take four times as much. Tiles
-// `in_place` are one deep: one behind the other, they share cells that a cache still holds.
+// `in_place` are one deep: one behind the other, they share cells that a cache still holds. None
+// has more than `most` outputs.
 inline Tiling tiling(const Part& part, bool in_place, bool planes, int64_t lane_count,
-                     int64_t budget) {
+                     int64_t budget, int64_t most) {
   Triple length{in_place ? 1 : part[0].count, part[1].count, part[2].count};
   auto cells = [&] {
     Tile made = tile_of(part, length, planes, lane_count);
@@ -167,7 +168,10 @@ inline Tiling tiling(const Part& part, bool in_place, bool planes, int64_t lane_
       halve(length[axis]);
   for (int axis : {0, 1})
     while (cells() > 4 * budget && length[axis] > 1) halve(length[axis]);
-  while (cells() > 4 * budget && length[2] > least)
+  auto outputs = [&] { return length[0] * length[1] * length[2]; };
+  for (int axis : {0, 1})
+    while (outputs() > most && length[axis] > 1) halve(length[axis]);
+  while ((cells() > 4 * budget || outputs() > most) && length[2] > least)
     length[2] = rounded_up((length[2] + 1) / 2, least);
   Tiling cut{length, {}};
   for (int axis = 0; axis < 3; ++axis)

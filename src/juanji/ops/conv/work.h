@@ -4,6 +4,9 @@
 // What a panel may take: it is read from the second-level cache.
 constexpr int64_t panel_bytes = 96 << 10;
 
+// Threads share the work evenly if there are so many tasks, and each is worth so many multiply-adds.
+constexpr int64_t enough_tasks = 16, worth_a_task = 1 << 17;
+
 // One call: out[o] = sum over taps of weight * x[i], read from x to out forward or backward.
 struct Problem {
   View x, weight, out;
@@ -80,7 +83,8 @@ struct Work {
         direct(problem.direct),
         cut(tiling(part, direct, problem.planes, lanes<A>,
                    (direct ? 2 : 1) * panel_bytes /
-                       (problem.panel_channels<A>() * int64_t(sizeof(A))))),
+                       (problem.panel_channels<A>() * int64_t(sizeof(A))),
+                   most_outputs(problem, problem.panel_channels<A>()))),
         tile(tile_of(part, cut.length, problem.planes, lanes<A>)),
         panel(tile, problem.panel_channels<A>(), problem.planes),
         axis(direct ? 2 : stack_axis(lanes<A>)),
@@ -114,6 +118,15 @@ struct Work {
   int64_t place(int64_t tap) const {
     const int64_t along = int64_t(taps[0].place.size());
     return tap / along * along + taps[0].place[tap % along];
+  }
+
+  // That a tile may have. From panels there are tasks enough: they hold few channels.
+  int64_t most_outputs(const Problem& problem, int64_t channels) const {
+    if (!direct) return std::numeric_limits<int64_t>::max();
+    const int64_t units = (problem.groups * problem.inputs + channels - 1) / channels;
+    const int64_t positions = part[0].count * part[1].count * part[2].count;
+    return std::max(positions * units * problem.x.batch / enough_tasks,
+                    worth_a_task / (channels * problem.outputs * tap_count()));
   }
 
   // Weights that an input has for an output, of all residues.
