@@ -139,7 +139,7 @@ inline Tile tile_of(const Part& part, const Triple& length, bool planes, int64_t
     made.lattice[2] = 1;
     made.residues = std::min(width.advance, width.reach() + 1);
     made.slots[2] =
-        rounded_up(rounded_up(length[2], lane_count) + width.reach() / width.advance, lane_count);
+        rounded_up(std::max(length[2], lane_count) + width.reach() / width.advance, lane_count);
   }
   return made;
 }
