@@ -61,21 +61,24 @@ template <class A, Reading reading, int length, Outside outside, int columns>
           if (low <= r && r < high) total[c][r] += recent[r] * value;
       }
     };
-    auto next = [&](int64_t p) {
+    auto age = [&] {
 #pragma GCC unroll 8
       for (int r = length - 1; r > 0; --r) recent[r] = recent[r - 1];
-      if (p >= positions) return;
+    };
+    auto next = [&](int64_t p) {
+      age();
       recent[0] = read<A, Reading::plain>(gradient + p * gradient_step, Mask<A>{});
       if (outside == Outside::lanes) recent[0] = keep<A>(inside, recent[0]);
     };
     int64_t q = 0;
-    for (; q < length - 1; ++q) next(q), meet(q, q < positions ? 0 : q - positions + 1, q + 1);
+    for (; q < std::min<int64_t>(length - 1, positions); ++q) next(q), meet(q, 0, q + 1);
     while (q < positions) {  // all of the taps, in registers
       passage.ahead.template ask<false>();
       for (const int64_t end = std::min(q + passage.few, positions); q < end; ++q)
         next(q), meet(q, 0, length);
     }
-    for (; q < positions + length - 1; ++q) next(q), meet(q, q - positions + 1, length);
+    for (; q < positions + length - 1; ++q)
+      age(), meet(q, q - positions + 1, std::min<int64_t>(q + 1, length));
   }
 #pragma GCC unroll 16
   for (int c = 0; c < columns; ++c)

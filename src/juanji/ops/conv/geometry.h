@@ -151,7 +151,7 @@ struct Tiling {
 };
 
 // The largest tiles whose cells are about `budget`, as long as possible along the width. Tiles
-// shorter than their windows read cells several times: rather they take four times as much. Tiles
+// shorter than their windows read cells several times: rather they take twice as much. Tiles
 // `in_place` are one deep: one behind the other, they share cells that a cache still holds.
 inline Tiling tiling(const Part& part, bool in_place, bool planes, int64_t lane_count,
                      int64_t budget) {
@@ -166,8 +166,8 @@ inline Tiling tiling(const Part& part, bool in_place, bool planes, int64_t lane_
     while (cells() > budget && length[axis] > part[axis].reach() && length[axis] > 1)
       halve(length[axis]);
   for (int axis : {0, 1})
-    while (cells() > 4 * budget && length[axis] > 1) halve(length[axis]);
-  while (cells() > 4 * budget && length[2] > least)
+    while (cells() > 2 * budget && length[axis] > 1) halve(length[axis]);
+  while (cells() > 2 * budget && length[2] > least)
     length[2] = rounded_up((length[2] + 1) / 2, least);
   Tiling cut{length, {}};
   for (int axis = 0; axis < 3; ++axis)

@@ -130,10 +130,15 @@ class Summation {
 
   int64_t units() const { return (problem.out_channels() + unit_outputs - 1) / unit_outputs; }
 
-  // A share of the tiles, of one unit; to its place in (F, C / groups, *kernel).
-  void add_share(int64_t unit, int64_t share, int64_t shares, A* weights) {
-    sums.assign(rounded_up(unit_outputs, lanes<A>) * problem.inputs * work.tap_count() *
-                    (planes ? lanes<A> : 1), A{});
+  // Sums of a unit, those of a vector added: (output, input, tap), or (vector, input, tap, lane).
+  int64_t unit_sums() const {
+    return (planes ? unit_outputs : rounded_up(unit_outputs, lanes<A>)) * problem.inputs *
+           work.tap_count();
+  }
+
+  // Those of a share of the tiles.
+  void add_share(int64_t unit, int64_t share, int64_t shares, A* to) {
+    sums.assign(unit_sums() * (planes ? lanes<A> : 1), A{});
     const int64_t tiles = problem.x.batch * work.cut.tiles();
     const int64_t end = (share + 1) * tiles / shares;
     for (int64_t index = share * tiles / shares; index < end; ++index) {
@@ -144,22 +149,24 @@ class Summation {
       if (planes) add_planes(unit, n, start);
       else add_channels(unit, n, start);
     }
-    write_sums(unit, weights);
+    if (!planes) std::copy_n(sums.data(), unit_sums(), to);
+    else
+      for (int64_t i = 0; i < unit_sums(); ++i) to[i] = sum<A>(load(&sums[i * lanes<A>]));
   }
 
-  // To the weights of the unit.
-  void write_sums(int64_t unit, A* weights) const {
+  // The sums of a unit to their places in (F, C / groups, *kernel).
+  void write(int64_t unit, const A* from) const {
     const auto& [depths, heights, widths] = problem.weight.size;
     const int64_t kernel = depths * heights * widths, taps = problem.inputs * work.tap_count();
-    weights += unit * unit_outputs * problem.inputs * kernel;
+    S* to = problem.weight.at<S>(unit * unit_outputs, 0);
     each_tap(work.part, problem.inputs,
              [&](int64_t input, int64_t tap, const Tap& d, const Tap& h, const Tap& w) {
                const int64_t place = input * kernel + (d.k * heights + h.k) * widths + w.k;
-               const int64_t from = input * work.tap_count() + work.place(tap);
+               const int64_t at = input * work.tap_count() + work.place(tap);
                for (int64_t f = 0; f < valid(unit); ++f)
-                 weights[f * problem.inputs * kernel + place] =
-                     planes ? sum<A>(load(&sums[(f * taps + from) * lanes<A>]))
-                            : sums[(f / lanes<A> * taps + from) * lanes<A> + f % lanes<A>];
+                 to[f * problem.inputs * kernel + place] = narrow<S>(
+                     from[planes ? f * taps + at
+                                 : (f / lanes<A> * taps + at) * lanes<A> + f % lanes<A>]);
              });
   }
 };
@@ -168,25 +175,23 @@ template <class S>
 void weight_gradient_of(const Problem& problem) {
   using A = Compute<S>;
   const Work work = std::move(works<S>(problem)[0]);  // forward, there is one
-  const int64_t size = problem.weight.elements();
-  const int64_t units = Summation<S>(problem, work).units();
+  const Summation<S> whole(problem, work);
+  const int64_t units = whole.units(), size = whole.unit_sums();
   const int64_t tiles = problem.x.batch * work.cut.tiles();
-  const int64_t room = (512 << 10) / std::max<int64_t>(size * int64_t(sizeof(A)), 1);
+  const int64_t room = (512 << 10) / (units * size * int64_t(sizeof(A)));
   const int64_t most = std::min<int64_t>(16 / units, room);
   const int64_t shares = std::clamp<int64_t>(most, 1, std::max<int64_t>(tiles, 1));
-  Buffer<A> partial(shares * size);
+  Buffer<A> partial(units * shares * size);
   parallel(units * shares, [&](int64_t begin, int64_t end) {
     Summation<S> summation(problem, work);
-    for (int64_t index = begin; index < end; ++index) {
-      const int64_t unit = index / shares, share = index % shares;
-      summation.add_share(unit, share, shares, &partial[share * size]);
-    }
+    for (int64_t index = begin; index < end; ++index)
+      summation.add_share(index / shares, index % shares, shares, &partial[index * size]);
   });
-  S* to = static_cast<S*>(problem.weight.data);
-  for (int64_t i = 0; i < size; ++i) {
-    A total = partial[i];
-    for (int64_t share = 1; share < shares; ++share) total += partial[share * size + i];
-    to[i] = narrow<S>(total);
+  for (int64_t unit = 0; unit < units; ++unit) {
+    A* total = &partial[unit * shares * size];
+    for (int64_t share = 1; share < shares; ++share)
+      for (int64_t i = 0; i < size; ++i) total[i] += total[share * size + i];
+    whole.write(unit, total);
   }
 }
 

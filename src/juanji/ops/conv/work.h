@@ -2,7 +2,7 @@
 // Included by cpu.cpp.
 
 // What a panel may take: it is read from the second-level cache.
-constexpr int64_t panel_bytes = 96 << 10;
+constexpr int64_t panel_bytes = 192 << 10;
 
 // One call: out[o] = sum over taps of weight * x[i], read from x to out forward or backward.
 struct Problem {
@@ -79,8 +79,7 @@ struct Work {
         index(index),
         direct(problem.direct),
         cut(tiling(part, direct, problem.planes, lanes<A>,
-                   (direct ? 2 : 1) * panel_bytes /
-                       (problem.panel_channels<A>() * int64_t(sizeof(A))))),
+                   panel_bytes / (problem.panel_channels<A>() * int64_t(sizeof(A))))),
         tile(tile_of(part, cut.length, problem.planes, lanes<A>)),
         panel(tile, problem.panel_channels<A>(), problem.planes),
         axis(direct ? 2 : stack_axis(lanes<A>)),
