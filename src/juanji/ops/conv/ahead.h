@@ -27,7 +27,8 @@ class Ahead {
     at = reinterpret_cast<const char*>(first);
     const int64_t span = (last - first + 1) * int64_t(sizeof(S));
     end = at + (span <= 2 * cells * int64_t(sizeof(S)) ? std::clamp<int64_t>(span, 0, most) : 0);
-    bytes = rounded_up((end - at + parts - 1) / std::max<int64_t>(parts, 1), line);
+    parts = std::max<int64_t>(parts, 1);
+    bytes = rounded_up((end - at + parts - 1) / parts, line);
   }
   // Into the second-level cache.
   template <bool to_write>

@@ -17,7 +17,7 @@ struct Passage {
   int64_t step, gradient_step;  // between the positions of a stack
   const char* gradient;
   Mask<A> inside;    // Outside::lanes: those that count
-  TileAhead& ahead;  // asked at every few positions
+  TileAhead& ahead;  // asked at every few positions: more lines at once would be waited for
 
   static constexpr int64_t few = 8;
 };

@@ -1,4 +1,4 @@
-// What a tile is computed in: stacks of neighbouring positions; and the memory of the next tile.
+// What a tile is computed in: stacks of neighbouring positions.
 // Included by cpu.cpp.
 
 // Asks ahead for the tile at `start` of these groups of element n, in `parts` parts.
@@ -16,7 +16,7 @@ void look_ahead(TileAhead& ahead, const Problem& problem, const Work& work, cons
 // The stacks of a tile in the order in which they are computed.
 struct Stacks {
   std::vector<Stack> all;
-  int64_t whole = 0;                      // of sums: so many count in all lanes, those behind do not
+  int64_t whole = 0;                      // of sums: so many have all lanes, the others not
   std::vector<Runs> met;                  // in place: by rows of the output
   int64_t out_step = 0, source_step = 0;  // between the positions of a stack
   Triple length{};
@@ -38,8 +38,8 @@ struct Stacks {
     }
   }
 
-  // Of at most `most` positions; for sums, `source` says how far apart the gradients are that the
-  // outputs of neighbouring positions have, where it lies.
+  // Of at most `most` positions. For sums, `source` is how far apart the gradients of neighbouring
+  // outputs are, in elements.
   void fill(const Work& work, const Problem& problem, const Triple& start, int most,
             int64_t vector, int64_t bytes, const Triple* source = nullptr) {
     const View& out = problem.out;
