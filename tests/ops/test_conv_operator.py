@@ -290,6 +290,31 @@ def test_float32_and_bfloat16_stay_within_the_bound_of_their_rounding() -> None:
         assert (error <= carried + unit * (exact.abs() + carried)).all()
 
 
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("width", [9, 21, 40])
+def test_infinity_and_nan_reach_the_weights_that_they_meet(
+    width: int, layout: torch.memory_format
+) -> None:
+    def weight_gradient(x: Tensor, gradient: Tensor) -> Tensor:
+        weight = torch.ones(4, 1, 2, 3, requires_grad=True)
+        F.conv(x.contiguous(memory_format=layout), weight, groups=4).backward(
+            gradient.contiguous(memory_format=layout)
+        )
+        assert weight.grad is not None
+        return weight.grad
+
+    x, gradient = torch.ones(2, 4, 6, width + 2), torch.ones(2, 4, 5, width)
+    for column in range(width):
+        infinite = gradient.clone()
+        infinite[..., column] = torch.inf
+        assert weight_gradient(x, infinite).isposinf().all()
+    for column in range(width + 2):
+        missing = x.clone()
+        missing[..., column] = torch.nan
+        met = torch.tensor([0 <= column - tap < width for tap in range(3)])
+        assert (weight_gradient(missing, gradient).isnan() == met).all()
+
+
 @pytest.mark.parametrize("function", [F.conv, F.conv_transpose])
 def test_autocast_casts_as_torch_does(function: Callable[..., Tensor]) -> None:
     x, w = torch.randn(1, 4, 6), torch.randn(4, 4, 3)

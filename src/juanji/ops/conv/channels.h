@@ -137,8 +137,8 @@ class Channels {
     if (work.direct) {
       const int64_t calls = int64_t(own.stacks.all.size()) * count / (in_place_vectors * lanes<A>);
       if (next)
-        ahead.aim<S>(problem, all[next->work], all[next->work].start(next->tile), next->n,
-                     {0, problem.groups}, calls);
+        look_ahead<S>(ahead, problem, all[next->work], all[next->work].start(next->tile), next->n,
+                      {0, problem.groups}, calls);
       return compute_in_place(work, own, cells, count, out);
     }
     // What is read stays in the first-level cache.

@@ -1,7 +1,8 @@
 // The inner loop of the weight gradient: the sums of some taps stay in registers, while gradient
-// and cells of a stack of positions pass by.
+// and cells of stacks of positions pass by.
 #pragma once
 
+#include "ahead.h"
 #include "kernel.h"
 
 namespace juanji {
@@ -9,46 +10,76 @@ namespace juanji {
 // What of the cells does not count.
 enum class Outside { nothing, lanes, cells };
 
+// Stacks that pass by, all from one x and one gradient on.
+template <class A>
+struct Passage {
+  const Stack *begin, *end;
+  int64_t step, gradient_step;  // between the positions of a stack
+  const char* gradient;
+  Mask<A> inside;    // Outside::lanes: those that count
+  TileAhead& ahead;  // asked at every few positions: more lines at once would be waited for
+
+  static constexpr int64_t few = 8;
+};
+
 // sums[run.place + r] += sum over positions p of gradient[p] * cell[p + r], for `columns` runs of
-// one length at once. Outside::lanes: of every vector only those `inside` count; the cells of
-// others, times zero, could be NaN. Outside::cells: see Border.
+// one length at once. Outside::lanes: the others could be NaN, in the gradient and in the cells,
+// hence both are made zero. Outside::cells: see Border.
 template <class A, Reading reading, int length, Outside outside, int columns>
-[[gnu::noinline]] void correlate(const char* x, int64_t step, Mask<A> index, const Run* runs,
-                                 const char* gradient, int64_t gradient_step, int64_t positions,
-                                 Mask<A> inside, A* sums, const Border& border) {
+[[gnu::noinline]] void correlate(const Passage<A>& passage, const char* x, Mask<A> index,
+                                 const Run* runs, A* sums) {
+  const Mask<A> inside = passage.inside;
+  const int64_t step = passage.step, gradient_step = passage.gradient_step;
   Vector<A> total[columns][length];
-  int64_t offset[columns], along[columns];
 #pragma GCC unroll 16
-  for (int c = 0; c < columns; ++c) {
-    offset[c] = runs[c].offset, along[c] = border.along + runs[c].along;
+  for (int c = 0; c < columns; ++c)
 #pragma GCC unroll 8
     for (int r = 0; r < length; ++r) total[c][r] = load(sums + (runs[c].place + r) * lanes<A>);
-  }
-  Vector<A> recent[length]{};  // gradients that meet a cell: recent[r] meets tap r
-  // The cell q meets the taps low <= r < high.
-  auto meet = [&](int64_t q, int64_t low, int64_t high) {
-    const int64_t walked = q * step;
+  for (const Stack* stack = passage.begin; stack != passage.end; ++stack) {
+    const int64_t positions = stack->count;
+    const char* gradient = passage.gradient + stack->source;
+    const char* cells[columns];
+    int64_t along[columns];
 #pragma GCC unroll 16
     for (int c = 0; c < columns; ++c) {
-      const char* cell = cell_or_zeros<outside == Outside::cells>(x + walked + offset[c],
-                                                                  along[c] + walked, border.limit);
-      Vector<A> value = in_register(read<A, reading>(cell, index));
-      if (outside == Outside::lanes) value = keep<A>(inside, value);
-#pragma GCC unroll 8
-      for (int r = 0; r < length; ++r)
-        if (low <= r && r < high) total[c][r] += recent[r] * value;
+      cells[c] = x + stack->at + runs[c].offset;
+      along[c] = stack->border.along + runs[c].along;
     }
-  };
-  auto next = [&](int64_t p) {
+    Vector<A> recent[length]{};  // gradients that meet a cell: recent[r] meets tap r
+    // The cell q meets the taps low <= r < high.
+    auto meet = [&](int64_t q, int64_t low, int64_t high) {
+      const int64_t walked = q * step;
+#pragma GCC unroll 16
+      for (int c = 0; c < columns; ++c) {
+        const char* cell = cell_or_zeros<outside == Outside::cells>(
+            cells[c] + walked, along[c] + walked, stack->border.limit);
+        Vector<A> value = read<A, reading>(cell, index);
+        if (outside == Outside::lanes) value = keep<A>(inside, value);
+        value = in_register(value);
 #pragma GCC unroll 8
-    for (int r = length - 1; r > 0; --r) recent[r] = recent[r - 1];
-    if (p < positions)
+        for (int r = 0; r < length; ++r)
+          if (low <= r && r < high) total[c][r] += recent[r] * value;
+      }
+    };
+    auto age = [&] {
+#pragma GCC unroll 8
+      for (int r = length - 1; r > 0; --r) recent[r] = recent[r - 1];
+    };
+    auto next = [&](int64_t p) {
+      age();
       recent[0] = read<A, Reading::plain>(gradient + p * gradient_step, Mask<A>{});
-  };
-  int64_t q = 0;
-  for (; q < length - 1; ++q) next(q), meet(q, q < positions ? 0 : q - positions + 1, q + 1);
-  for (; q < positions; ++q) next(q), meet(q, 0, length);  // all of them, in registers
-  for (; q < positions + length - 1; ++q) next(q), meet(q, q - positions + 1, length);
+      if (outside == Outside::lanes) recent[0] = keep<A>(inside, recent[0]);
+    };
+    int64_t q = 0;
+    for (; q < std::min<int64_t>(length - 1, positions); ++q) next(q), meet(q, 0, q + 1);
+    while (q < positions) {  // all of the taps, in registers
+      passage.ahead.template ask<false>();
+      for (const int64_t end = std::min(q + passage.few, positions); q < end; ++q)
+        next(q), meet(q, 0, length);
+    }
+    for (; q < positions + length - 1; ++q)
+      age(), meet(q, q - positions + 1, std::min<int64_t>(q + 1, length));
+  }
 #pragma GCC unroll 16
   for (int c = 0; c < columns; ++c)
 #pragma GCC unroll 8
@@ -63,31 +94,25 @@ inline constexpr int next_columns(int columns) { return (columns + 1) / 2; }
 
 // All runs of one length, some at a time.
 template <class A, Reading reading, int length, Outside outside, int columns = most_columns(length)>
-inline void correlate_runs(const Run*& run, int64_t count, const char* x, int64_t step,
-                           Mask<A> index, const char* gradient, int64_t gradient_step,
-                           int64_t positions, Mask<A> inside, A* sums, const Border& border) {
+inline void correlate_runs(const Passage<A>& passage, const char* x, Mask<A> index, const Run*& run,
+                           int64_t count, A* sums) {
   for (; count >= columns; count -= columns, run += columns)
-    correlate<A, reading, length, outside, columns>(x, step, index, run, gradient, gradient_step,
-                                                    positions, inside, sums, border);
+    correlate<A, reading, length, outside, columns>(passage, x, index, run, sums);
   if constexpr (columns > 1)
     if (count > 0)
-      correlate_runs<A, reading, length, outside, next_columns(columns)>(
-          run, count, x, step, index, gradient, gradient_step, positions, inside, sums, border);
+      correlate_runs<A, reading, length, outside, next_columns(columns)>(passage, x, index, run,
+                                                                         count, sums);
 }
 
-// sums[input][place] += sum over the positions of a stack of gradient * cell, lane by lane.
+// sums[input][place] += sum over the positions of the stacks of gradient * cell, lane by lane.
 template <class A, Reading reading, Outside outside>
-void correlate_stack(const Cells<A>& cells, const Runs& runs, const char* gradient,
-                     int64_t gradient_step, int64_t positions, int64_t columns, A* sums,
-                     const Border& border = {}) {
-  const Mask<A> inside = first_lanes<A>(columns);
+void correlate_stacks(const Passage<A>& passage, const Cells<A>& cells, const Runs& runs, A* sums) {
   each_input<A, reading>(
       cells, sums, runs.taps * lanes<A>, [&](const char* x, Mask<A> index, A* sum) {
         const Run* run = runs.all.data();
         auto add = [&](auto length) {
-          correlate_runs<A, reading, length, outside>(run, runs.count[length], x, cells.step, index,
-                                                      gradient, gradient_step, positions, inside,
-                                                      sum, border);
+          correlate_runs<A, reading, length, outside>(passage, x, index, run, runs.count[length],
+                                                      sum);
         };
         add(std::integral_constant<int, 5>{});
         add(std::integral_constant<int, 3>{});

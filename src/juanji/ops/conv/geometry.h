@@ -139,7 +139,7 @@ inline Tile tile_of(const Part& part, const Triple& length, bool planes, int64_t
     made.lattice[2] = 1;
     made.residues = std::min(width.advance, width.reach() + 1);
     made.slots[2] =
-        rounded_up(rounded_up(length[2], lane_count) + width.reach() / width.advance, lane_count);
+        rounded_up(std::max(length[2], lane_count) + width.reach() / width.advance, lane_count);
   }
   return made;
 }
@@ -151,7 +151,7 @@ struct Tiling {
 };
 
 // The largest tiles whose cells are about `budget`, as long as possible along the width. Tiles
-// shorter than their windows read cells several times: rather they take four times as much. Tiles
+// shorter than their windows read cells several times: rather they take twice as much. Tiles
 // `in_place` are one deep: one behind the other, they share cells that a cache still holds. None
 // has more than `most` outputs.
 inline Tiling tiling(const Part& part, bool in_place, bool planes, int64_t lane_count,
@@ -167,11 +167,11 @@ inline Tiling tiling(const Part& part, bool in_place, bool planes, int64_t lane_
     while (cells() > budget && length[axis] > part[axis].reach() && length[axis] > 1)
       halve(length[axis]);
   for (int axis : {0, 1})
-    while (cells() > 4 * budget && length[axis] > 1) halve(length[axis]);
+    while (cells() > 2 * budget && length[axis] > 1) halve(length[axis]);
   auto outputs = [&] { return length[0] * length[1] * length[2]; };
   for (int axis : {0, 1})
     while (outputs() > most && length[axis] > 1) halve(length[axis]);
-  while ((cells() > 4 * budget || outputs() > most) && length[2] > least)
+  while ((cells() > 2 * budget || outputs() > most) && length[2] > least)
     length[2] = rounded_up((length[2] + 1) / 2, least);
   Tiling cut{length, {}};
   for (int axis = 0; axis < 3; ++axis)

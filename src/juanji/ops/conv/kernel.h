@@ -46,6 +46,15 @@ struct Border {
   bool crossed = false;
 };
 
+// Some neighbouring positions of a tile.
+struct Stack {
+  int64_t at, to, source;  // bytes in the panel; elements in the output; bytes in the gradient
+  int64_t count;
+  int64_t column, columns;  // where the first one starts along the width, and how many count
+  int64_t row = 0;  // in place: which of Stacks::met
+  Border border{};
+};
+
 // What a vector of cells is.
 enum class Reading {
   line,      // neighbours along the width; weights are numbers

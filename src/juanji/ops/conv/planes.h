@@ -143,12 +143,6 @@ class Planes {
     }
   }
 
-  void look_ahead(const Work& work, const Tasks::Task& next, int64_t parts) {
-    const int64_t group = next.unit * bundle;
-    ahead.aim<S>(problem, work, work.start(next.tile), next.n,
-                 {group, group + groups_of(next.unit)}, parts);
-  }
-
  public:
   Planes(const Problem& problem, const std::optional<View>& bias) : problem(problem), bias(bias) {}
 
@@ -173,8 +167,13 @@ class Planes {
                                             : highest_stack(1);
     left = start[2];
     stacks.fill(work, problem, start, most, lanes<A>, sizeof(A));
-    if (next) look_ahead(all[next->work], *next, int64_t(stacks.all.size()) * groups *
-                                                      ((problem.outputs + 3) / 4));
+    if (next) {
+      const Work& later = all[next->work];
+      const int64_t group = next->unit * bundle;
+      look_ahead<S>(ahead, problem, later, later.start(next->tile), next->n,
+                    {group, group + groups_of(next->unit)},
+                    int64_t(stacks.all.size()) * groups * ((problem.outputs + 3) / 4));
+    }
     if (transposed) collected.resize(work.part[2].residues * channels() * plane());
     S* out = problem.out.at<S>(task.n, group * problem.outputs) + corner(work, problem.out, start);
     const A* weight = weights.data();

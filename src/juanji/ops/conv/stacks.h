@@ -1,72 +1,22 @@
-// What a tile is computed in: stacks of neighbouring positions; and the memory of the next tile.
+// What a tile is computed in: stacks of neighbouring positions.
 // Included by cpu.cpp.
 
-// Memory that the next tile takes, asked for a little at a time while this one is computed.
-class Ahead {
-  const char *at = nullptr, *end = nullptr;
-  int64_t bytes = 0;  // at a time
-  static constexpr int64_t line = 64, most = 256 << 10;
-
- public:
-  // What lies from a position of one channel of element n to a position of another, in `parts`
-  // parts; nothing where most of that is not between them on every axis.
-  template <class S>
-  void aim(const View& view, int64_t n, int64_t channel, int64_t last_channel, const Triple& low,
-           const Triple& high, int64_t parts) {
-    const S *first = view.at<S>(n, channel), *last = view.at<S>(n, last_channel);
-    int64_t cells = last_channel - channel + 1;
-    for (int axis = 0; axis < 3; ++axis) {
-      const int64_t from = std::clamp<int64_t>(low[axis], 0, view.size[axis] - 1);
-      const int64_t to = std::clamp<int64_t>(high[axis], 0, view.size[axis] - 1);
-      cells *= to - from + 1;
-      first += from * view.stride[axis], last += to * view.stride[axis];
-    }
-    at = reinterpret_cast<const char*>(first);
-    const int64_t span = (last - first + 1) * int64_t(sizeof(S));
-    end = at + (span <= 2 * cells * int64_t(sizeof(S)) ? std::clamp<int64_t>(span, 0, most) : 0);
-    bytes = rounded_up((end - at) / std::max<int64_t>(parts, 1) + 1, line);
-  }
-  // Into the second-level cache.
-  template <bool to_write>
-  void ask() {
-    for (const char* part = std::min(end, at + bytes); at < part; at += line)
-      __builtin_prefetch(at, to_write, 2);
-  }
-};
-
-// Both tensors of a tile: x, and the outputs, or the gradient that lies in their place.
-struct TileAhead {
-  Ahead x, out;
-
-  // The tile at `start` of these groups of element n.
-  template <class S>
-  void aim(const Problem& problem, const Work& work, const Triple& start, int64_t n,
-           const Range& groups, int64_t parts) {
-    const auto [low, high] = work.reads(start);
-    const auto [first, last] = work.writes(start);
-    x.aim<S>(problem.x, n, groups.begin * problem.inputs, groups.end * problem.inputs - 1, low,
-             high, parts);
-    out.aim<S>(problem.out, n, groups.begin * problem.outputs, groups.end * problem.outputs - 1,
-               first, last, parts);
-  }
-  template <bool to_write>
-  void ask() {
-    x.ask<false>(), out.ask<to_write>();
-  }
-};
-
-// Some neighbouring positions of a tile.
-struct Stack {
-  int64_t at, to, source;  // bytes in the panel; elements in the output; bytes in the gradient
-  int64_t count;
-  int64_t column, columns;  // where the first one starts along the width, and how many count
-  int64_t row = 0;  // in place: which of Stacks::met
-  Border border{};
-};
+// Asks ahead for the tile at `start` of these groups of element n, in `parts` parts.
+template <class S>
+void look_ahead(TileAhead& ahead, const Problem& problem, const Work& work, const Triple& start,
+                int64_t n, const Range& groups, int64_t parts) {
+  const auto [low, high] = work.reads(start);
+  const auto [first, last] = work.writes(start);
+  ahead.x.aim<S>(problem.x, n, groups.begin * problem.inputs, groups.end * problem.inputs - 1, low,
+                 high, parts);
+  ahead.out.aim<S>(problem.out, n, groups.begin * problem.outputs,
+                   groups.end * problem.outputs - 1, first, last, parts);
+}
 
 // The stacks of a tile in the order in which they are computed.
 struct Stacks {
   std::vector<Stack> all;
+  int64_t whole = 0;                      // of sums: so many have all lanes, the others not
   std::vector<Runs> met;                  // in place: by rows of the output
   int64_t out_step = 0, source_step = 0;  // between the positions of a stack
   Triple length{};
@@ -88,9 +38,10 @@ struct Stacks {
     }
   }
 
-  // Of at most `most` positions; `source` is the gradient's panel, if there is one.
+  // Of at most `most` positions. For sums, `source` is how far apart the gradients of neighbouring
+  // outputs are, in elements.
   void fill(const Work& work, const Problem& problem, const Triple& start, int most,
-            int64_t vector, int64_t bytes, const Panel* source = nullptr) {
+            int64_t vector, int64_t bytes, const Triple* source = nullptr) {
     const View& out = problem.out;
     if (work.direct) return fill_in_place(work, problem.x, out, start, most, bytes, source);
     const Triple wanted = work.length(start);
@@ -100,7 +51,7 @@ struct Stacks {
     for (int axis = 0; axis < 3; ++axis) {
       in_step[axis] = work.in_step(axis) * bytes;
       to_step[axis] = work.part[axis].step * out.stride[axis];
-      if (source) source_at[axis] = source->step[axis] * bytes;
+      if (source) source_at[axis] = (*source)[axis] * bytes;
     }
     const int along = work.axis, across = 3 - along;
     const Triple stride{1, 1, vector};
@@ -114,8 +65,9 @@ struct Stacks {
       }
       all.push_back(stack);
     };
-    // A last vector may compute again what the one before it did, but sums must not count it twice.
-    const bool overlap = !source && length[2] > vector;
+    // A last vector starts so early that it is a whole one. Outputs may be computed again; of sums,
+    // `columns` are those that the vector before it did not count.
+    const bool overlap = length[2] > vector, again = overlap && !source;
     const int64_t tail = length[2] % vector;
     for (int64_t d = 0; d < length[0]; ++d)
       for (int64_t a = 0; a < length[across]; a += stride[across]) {
@@ -131,14 +83,18 @@ struct Stacks {
                                         : (whole - phase + work.stride - 1) / work.stride;
           cut(positions, most, source, [&](int64_t first, int64_t count) {
             from[along] = phase + first * work.stride;
-            add(from, count, overlap ? vector : columns);
+            add(from, count, again ? vector : columns);
           });
         }
         if (along == 2 && tail) {
           from[2] = length[2] - (overlap ? vector : tail);
-          add(from, 1, overlap ? vector : tail);
+          add(from, 1, again ? vector : tail);
         }
       }
+    if (!source) return;
+    whole = std::stable_partition(all.begin(), all.end(),
+                                  [&](const Stack& stack) { return stack.columns == vector; }) -
+            all.begin();
   }
 
   // Cells and gradient where they are, from the first of the tensor on; the output from the tile's.

@@ -2,7 +2,7 @@
 // Included by cpu.cpp.
 
 // What a panel may take: it is read from the second-level cache.
-constexpr int64_t panel_bytes = 96 << 10;
+constexpr int64_t panel_bytes = 192 << 10;
 
 // Threads share the work evenly if there are so many tasks, and each is worth so many multiply-adds.
 constexpr int64_t enough_tasks = 16, worth_a_task = 1 << 17;
@@ -82,8 +82,7 @@ struct Work {
         index(index),
         direct(problem.direct),
         cut(tiling(part, direct, problem.planes, lanes<A>,
-                   (direct ? 2 : 1) * panel_bytes /
-                       (problem.panel_channels<A>() * int64_t(sizeof(A))),
+                   panel_bytes / (problem.panel_channels<A>() * int64_t(sizeof(A))),
                    most_outputs(problem, problem.panel_channels<A>()))),
         tile(tile_of(part, cut.length, problem.planes, lanes<A>)),
         panel(tile, problem.panel_channels<A>(), problem.planes),
