@@ -316,16 +316,7 @@ def stochastic(draw: Draw) -> Iterator[Call]:
     yield "stochastic_pool", [x, seed, told], (y.double(), taps)
 
 
-def relayouts(draw: Draw) -> Iterator[Call]:
-    """Draw a copy from one layout to the other."""
-    size = draw.many(draw.choice((1, 2, 3)), 1, 9)
-    x = draw.numbers(draw.randint(0, 3), draw.randint(1, 40), *size).contiguous()
-    yield "relayout", [x, True], (x.double(),)
-    there = x.movedim(1, -1).contiguous().movedim(-1, 1)
-    yield "relayout", [there, False], (x.double(),)
-
-
-KINDS = (convolutions, convolutions, shuffles, poolings, poolings, stochastic, relayouts)
+KINDS = (convolutions, convolutions, shuffles, poolings, poolings, stochastic)
 
 
 # ------------------------------------------------------------------------------------------ running

@@ -7,11 +7,10 @@ from torch import Tensor
 from ...bind import Bound
 from .. import check
 from ..dispatch import Candidate, dispatch
-from . import channels_last, composed, native
+from . import composed, native
 
 CONVOLVE = (
     Candidate("native", native.convolve, native.declines),
-    Candidate("torch, channels last", channels_last.convolve, channels_last.declines),
     Candidate("torch", composed.convolve),
 )
 CONVOLVE_TRANSPOSED = (

@@ -4,7 +4,7 @@
 // What a panel may take: it is read from the second-level cache.
 constexpr int64_t panel_bytes = 192 << 10;
 
-// Threads share the work evenly if there are so many tasks, and each is worth so many multiply-adds.
+// Threads share the work evenly if there are so many tasks, each worth so many multiply-adds.
 constexpr int64_t enough_tasks = 16, worth_a_task = 1 << 17;
 
 // One call: out[o] = sum over taps of weight * x[i], read from x to out forward or backward.
@@ -124,8 +124,9 @@ struct Work {
     if (!direct) return std::numeric_limits<int64_t>::max();
     const int64_t units = (problem.groups * problem.inputs + channels - 1) / channels;
     const int64_t positions = part[0].count * part[1].count * part[2].count;
+    const int64_t taps = std::max<int64_t>(tap_count(), 1);  // a phase may have none
     return std::max(positions * units * problem.x.batch / enough_tasks,
-                    worth_a_task / (channels * problem.outputs * tap_count()));
+                    worth_a_task / (channels * problem.outputs * taps));
   }
 
   // Weights that an input has for an output, of all residues.
