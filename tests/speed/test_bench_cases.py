@@ -159,6 +159,14 @@ def test_a_draw_that_breaks_a_law_is_noticed() -> None:
         check(gradient, "ours", spread, given, {})
 
 
+def test_a_gradient_of_zero_need_not_go_anywhere() -> None:
+    case = Case("stochastic-pool", "small", (2, 4, 16), kernel=2, stride=2)
+    given = Set.draw(case)
+    given.upstream[0, 0, 0] = 0
+    cell = Cell(case, "input gradient", "contiguous")
+    check(cell, "ours", sides.sides(cell, [given])["ours"][0](), given, {})
+
+
 # Bars
 
 

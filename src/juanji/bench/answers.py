@@ -73,8 +73,8 @@ def check_draw(cell: Cell, answer: Tensor, given: Set) -> None:
             )
     else:
         gradients = windows(answer, case.kernel)
-        one = (gradients != 0).sum(-1) == 1
-        if not (one & (gradients.sum(-1) == given.upstream.double())).all():
+        most_one = (gradients != 0).sum(-1) <= 1  # none where the output's gradient is zero
+        if not (most_one & (gradients.sum(-1) == given.upstream.double())).all():
             raise WrongAnswerError("the gradient of a window does not go to one of its cells")
 
 
