@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -9,7 +11,6 @@ from juanji.bench import bars, measure, roofline, timing
 from juanji.bench.bars import BARS, verdicts
 from juanji.bench.cases import Case, Cell
 from juanji.bench.machine import Speed
-from juanji.bench.memory import workspace
 from juanji.bench.timing import Block, Effort
 
 STEADY, FASTER = Speed(100e9, 20e9), Speed(100e9, 22e9)
@@ -172,11 +173,21 @@ def test_the_roof_meets_both_limits() -> None:
     assert roofline.roofline([shown | {"flops": 0}], "forward", machine) is None
 
 
+MEASURED = """
+import torch
+from juanji.bench.memory import workspace
+x = torch.ones(4 * 2**20)  # 16 MiB
+lean, wasteful = workspace(lambda: x + 1), workspace(lambda: (x + 1) * (x + 2))
+print(lean if lean is None else lean / x.nbytes, wasteful if wasteful is None else wasteful / x.nbytes)
+"""
+
+
 def test_workspace_counts_what_a_call_needs_beside_its_output() -> None:
-    x = torch.ones(4 * 2**20)  # 16 MiB
-    lean, wasteful = workspace(lambda: x + 1), workspace(lambda: (x + 1) * (x + 2))
-    if lean is None or wasteful is None:
-        assert lean is wasteful is None  # this system does not tell
+    # in a process of its own: the allocator of one that has done much may not give back what is free
+    done = subprocess.run([sys.executable, "-c", MEASURED], capture_output=True, check=True)
+    lean, wasteful = done.stdout.decode().split()
+    if "None" in (lean, wasteful):
+        assert lean == wasteful  # this system does not tell
     else:
-        assert lean < x.nbytes / 4
-        assert 1.75 * x.nbytes < wasteful < 2.25 * x.nbytes
+        assert float(lean) < 1 / 4
+        assert 1.75 < float(wasteful) < 2.25
