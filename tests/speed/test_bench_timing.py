@@ -5,7 +5,6 @@ import sys
 from typing import Any
 
 import pytest
-import torch
 
 from juanji.bench import bars, measure, roofline, timing
 from juanji.bench.bars import BARS, verdicts
@@ -177,13 +176,14 @@ MEASURED = """
 import torch
 from juanji.bench.memory import workspace
 x = torch.ones(4 * 2**20)  # 16 MiB
-lean, wasteful = workspace(lambda: x + 1), workspace(lambda: (x + 1) * (x + 2))
-print(lean if lean is None else lean / x.nbytes, wasteful if wasteful is None else wasteful / x.nbytes)
+for call in (lambda: x + 1, lambda: (x + 1) * (x + 2)):
+    size = workspace(call)
+    print(size if size is None else size / x.nbytes)
 """
 
 
 def test_workspace_counts_what_a_call_needs_beside_its_output() -> None:
-    # in a process of its own: the allocator of one that has done much may not give back what is free
+    # in a process of its own: an allocator that has done much may keep what is free
     done = subprocess.run([sys.executable, "-c", MEASURED], capture_output=True, check=True)
     lean, wasteful = done.stdout.decode().split()
     if "None" in (lean, wasteful):
