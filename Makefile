@@ -16,7 +16,7 @@ CONFIGURE = $(BIN)/cmake -G Ninja -S . -DCMAKE_MAKE_PROGRAM=$(CURDIR)/$(BIN)/nin
 SECONDS := 60
 SANITIZED_TESTS := tests/native/test_native_faults.py tests/native/test_native_threads.py \
   tests/ops/test_shuffle.py tests/ops/test_shuffle_conv.py tests/ops/test_conv_operator.py \
-  tests/ops/test_relayout.py tests/ops/test_pool_native.py tests/contract/test_values.py \
+  tests/ops/test_pool_native.py tests/contract/test_values.py \
   tests/contract/test_layouts.py tests/contract/test_faults.py
 
 .PHONY: demo test lint sanitize arm bench clean
