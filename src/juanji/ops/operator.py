@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeAlias, TypeVar
 
 import torch
 from torch import Tensor
@@ -23,7 +23,10 @@ from .memory import raise_if_out_of_memory
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
+Plan: TypeAlias = tuple[Callable[..., Any], tuple[Any, ...]]  # what computes, and its numbers
+
 MOST = 4096  # calls that one operator remembers
+UNKNOWN: Any = object()
 
 # Looked up here, once: these lines run before every call.
 _transformed = torch._C._functorch.maybe_current_level
@@ -40,7 +43,7 @@ def operator(function: Callable[Arguments, Result]) -> Callable[Arguments, Resul
     It must not look at values before the step that computes its output from its own tensors. Where
     there is no such step, all of its way is gone each time.
     """
-    plans: dict[tuple[Any, ...], tuple[Callable[..., Any], tuple[Any, ...]]] = {}
+    plans: dict[tuple[Any, ...], Plan | None] = {}  # None: all of the way
 
     @functools.wraps(function)
     def called(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
@@ -50,21 +53,22 @@ def operator(function: Callable[Arguments, Result]) -> Callable[Arguments, Resul
             tensors: list[Tensor] = []
             if (key := _key(args, kwargs, tensors)) is None:
                 return function(*args, **kwargs)
-            if (plan := plans.get(key)) is not None:
+            if (plan := plans.get(key, UNKNOWN)) is UNKNOWN:
+                steps: list[Step] = []
+                with following(steps.append):
+                    output = function(*args, **kwargs)
+                if len(plans) >= MOST:
+                    plans.clear()
+                plans[key] = _planned(steps, tensors, output)
+                return output
+            if plan is not None:
                 run, rest = plan
                 try:
-                    output: Result = run(*tensors, *rest)
+                    output = run(*tensors, *rest)
                     return output
                 except RuntimeError:  # going all of the way tells more about it
                     pass
-            steps: list[Step] = []
-            with following(steps.append):
-                output = function(*args, **kwargs)
-            if (plan := _planned(steps, tensors, output)) is not None:
-                if len(plans) >= MOST:
-                    plans.clear()
-                plans[key] = plan
-            return output
+            return function(*args, **kwargs)
         except RuntimeError as error:
             raise_if_out_of_memory(function.__name__, error)
             raise
@@ -125,9 +129,7 @@ _SEQUENCES = frozenset((tuple, list, torch.Size))
 _INTEGERS = frozenset((int,))
 
 
-def _planned(
-    steps: list[Step], tensors: list[Tensor], output: Any
-) -> tuple[Callable[..., Any], tuple[Any, ...]] | None:
+def _planned(steps: list[Step], tensors: list[Tensor], output: Any) -> Plan | None:
     """Return the last step that computed the output from these tensors, and its other arguments."""
     count = len(tensors)
     for step in reversed(steps):
