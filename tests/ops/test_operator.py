@@ -95,6 +95,14 @@ def test_one_tensor_given_twice_is_not_taken_for_two() -> None:
     assert torch.equal(counted.double(X, X), X * 4)
 
 
+@pytest.mark.parametrize("groups", [1, 4])
+def test_what_was_made_on_the_way_is_made_each_time(groups: int) -> None:
+    x, weight = torch.randn(2, 4, 7), torch.randn(4, 4 // groups, 3)
+    for _ in range(3):
+        flipped = F.conv(x, weight, groups=groups, flip=True)
+        assert torch.equal(flipped, F.conv(x, weight.flip(2), groups=groups))
+
+
 def test_values_are_checked_each_time() -> None:
     x, good = torch.ones(1, 1, 2), torch.tensor([[[0, 3]]])
     for _ in range(2):
