@@ -9,6 +9,7 @@ import torch
 from fuzz import KINDS, Draw
 from torch import Tensor
 
+from juanji import functional as F
 from juanji import native_status
 
 pytestmark = pytest.mark.skipif(native_status().isa is None, reason="no native kernels")
@@ -61,3 +62,21 @@ def test_opcheck(operator: str) -> None:
             for x in arguments
         ]
         torch.library.opcheck(getattr(torch.ops.juanji, operator).default, tuple(given))
+
+
+class Cut(torch.autograd.Function):
+    """Passes a tensor on, and no gradient back."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> None:
+        return None
+
+
+def test_where_no_gradient_arrives_none_goes_on() -> None:
+    x = torch.ones(1, 4, 4, 4, requires_grad=True)
+    for output in (F.conv(x, torch.ones(4, 1, 2, 2), groups=4), F.max_pool(x, 2), F.avg_pool(x, 2)):
+        assert torch.autograd.grad(Cut.apply(output).sum(), x, allow_unused=True) == (None,)

@@ -156,7 +156,7 @@ def _conv_gradients(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         to_weight = conv_weight_gradient(gradient, input, list(weight.shape[2:]), *ctx.window)
     if wanted[2]:
         to_bias = gradient.sum((0, *range(2, gradient.ndim)))
-    return to_input, to_weight, to_bias, None, None, None, None, None
+    return to_input, to_weight, to_bias
 
 
 def _input_gradient_fake(  # type: ignore[no-untyped-def]
@@ -181,7 +181,7 @@ def _input_gradient_gradients(ctx: Any, cotangent: Tensor) -> tuple[Tensor | Non
         to_weight = conv_weight_gradient(gradient, cotangent, list(weight.shape[2:]), *ctx.window)
     if wanted[2]:
         to_bias = cotangent.sum((0, *range(2, cotangent.ndim)))
-    return to_gradient, to_weight, to_bias, None, None, None, None, None, None
+    return to_gradient, to_weight, to_bias
 
 
 def _weight_gradient_fake(gradient, input, kernel_size, stride, padding, dilation, groups):  # type: ignore[no-untyped-def]
@@ -203,7 +203,7 @@ def _weight_gradient_gradients(ctx: Any, cotangent: Tensor) -> tuple[Tensor | No
         innermost = layout.channels_innermost(input, input.ndim - 2)
         size = list(input.shape[2:])
         to_input = conv_input_gradient(gradient, cotangent, None, size, *ctx.window, innermost)
-    return to_gradient, to_input, None, None, None, None, None
+    return to_gradient, to_input
 
 
 if native_status().isa is not None:

@@ -6,15 +6,17 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import torch
+from torch import Tensor
 from torch.autograd import Function
+from torch.compiler import is_compiling
 
 from ..follow import take
 from ..memory import is_out_of_memory
 
 # Puts into the context what the gradient needs of the inputs and the output.
 Keep: TypeAlias = Callable[[Any, tuple[Any, ...], Any], None]
-# The context and the gradients of the outputs -> those of the inputs.
-Gradient: TypeAlias = Callable[..., Any]
+# The context and the gradient of the first output -> those of the first inputs; no other has one.
+Gradient: TypeAlias = Callable[[Any, Tensor], tuple[Tensor | None, ...]]
 
 
 class Kernel:
@@ -34,11 +36,12 @@ class Kernel:
     ) -> None:
         self.operator = getattr(torch.ops.juanji, name).default
         self.plain = _below_autograd(self.operator._op)  # without a call in between
-        self.function: type[Function] | None = None
+        self.recorded: Callable[..., Any] | None = None
         torch.library.register_fake(f"juanji::{name}", fake)
         if keep is not None and gradient is not None:
-            torch.library.register_autograd(f"juanji::{name}", gradient, setup_context=keep)
-            self.function = _function(name, self.plain, keep, gradient)
+            backward = _backward(gradient, len(self.operator._schema.arguments))
+            torch.library.register_autograd(f"juanji::{name}", backward, setup_context=keep)
+            self.recorded = _function(name, self.plain, keep, backward).apply
 
     def __call__(self, *arguments: Any) -> Any:
         """Call the operator.
@@ -46,11 +49,11 @@ class Kernel:
         Raises:
             MemoryError: there is not enough, in a backward pass too.
         """
-        if torch.compiler.is_compiling():
+        if is_compiling():
             return self.operator(*arguments)
         run = self.plain
-        if self.function is not None and wants_gradient(*arguments):
-            run = self.function.apply
+        if self.recorded is not None and wants_gradient(*arguments):
+            run = self.recorded
         try:
             return take(run, arguments)
         except RuntimeError as error:  # of a forward pass the public function tells, by its name
@@ -69,15 +72,26 @@ def _below_autograd(operator: Any) -> Callable[..., Any]:
     return plain
 
 
+def _backward(gradient: Gradient, inputs: int) -> Callable[..., tuple[Tensor | None, ...]]:
+    nones = (None,) * inputs
+
+    def backward(ctx: Any, grad: Tensor | None, *_: Any) -> tuple[Tensor | None, ...]:
+        found = () if grad is None else gradient(ctx, grad)
+        return found + nones[len(found) :]
+
+    return backward
+
+
 def _function(
-    name: str, plain: Callable[..., Any], keep: Keep, gradient: Gradient
+    name: str, plain: Callable[..., Any], keep: Keep, backward: Callable[..., Any]
 ) -> type[Function]:
     def forward(ctx: Any, *inputs: Any) -> Any:
+        ctx.set_materialize_grads(False)  # zeros for a second output, which nobody reads
         output = plain(*inputs)
         keep(ctx, inputs, output)
         return output
 
-    members = {"forward": staticmethod(forward), "backward": staticmethod(gradient)}
+    members = {"forward": staticmethod(forward), "backward": staticmethod(backward)}
     return type(name, (Function,), members)
 
 

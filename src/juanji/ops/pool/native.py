@@ -219,13 +219,7 @@ def call(name: str, input: Tensor, *arguments: Any) -> Any:
 
 
 def _register(name: str, fake: Callable[..., Any], keep: Keep, gradient: Gradient) -> None:
-    """Make the kernel of an operator: its first input has a gradient, from its first output."""
-    others = len(getattr(torch.ops.juanji, name).default._schema.arguments) - 1
-
-    def gradients(ctx: Any, *grads: Any) -> Any:
-        return gradient(ctx, grads[0]), *(None,) * others
-
-    KERNELS[name] = Kernel(name, fake, keep, gradients)
+    KERNELS[name] = Kernel(name, fake, keep, gradient)
 
 
 def _keep_input(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
@@ -260,26 +254,26 @@ def _turned(windows: Sequence[int], input: Tensor) -> list[int]:
     return [*input.shape[2:], *windows[input.ndim - 2 :]]
 
 
-def _place(ctx: Any, grad: Tensor) -> Any:
-    return call("place_taps", grad, *ctx.saved_tensors, ctx.windows)
+def _place(ctx: Any, grad: Tensor) -> tuple[Tensor]:
+    return (call("place_taps", grad, *ctx.saved_tensors, ctx.windows),)
 
 
-def _recompute(ctx: Any, grad: Tensor) -> Any:
+def _recompute(ctx: Any, grad: Tensor) -> tuple[Tensor]:
     """Find the taps that `max_pool` did not record."""
     (input,) = ctx.saved_tensors
     with torch.no_grad():
         _, taps = call("max_pool_with_taps", input, ctx.windows)
-    return call("place_taps", grad, taps, _turned(ctx.windows, input))
+    return (call("place_taps", grad, taps, _turned(ctx.windows, input)),)
 
 
 def _adjoint(name: str) -> Gradient:
     """Return the gradient of a linear operator."""
-    return lambda ctx, grad: call(name, grad, ctx.windows, *ctx.options)
+    return lambda ctx, grad: (call(name, grad, ctx.windows, *ctx.options),)
 
 
 def _along_route(name: str) -> Gradient:
     """The same where taps say what belongs together."""
-    return lambda ctx, grad: call(name, grad, *ctx.saved_tensors, ctx.windows)
+    return lambda ctx, grad: (call(name, grad, *ctx.saved_tensors, ctx.windows),)
 
 
 # -------------------------------------------------------------------------------- what graphs know
@@ -331,13 +325,13 @@ def _register_all() -> None:
         "max_unpool",
         lambda input, indices, size: _like(input, size),
         _keep_indices,
-        lambda ctx, grad: call("max_unpool_gradient", grad, *ctx.saved_tensors),
+        lambda ctx, grad: (call("max_unpool_gradient", grad, *ctx.saved_tensors),),
     )
     _register(
         "max_unpool_gradient",
         lambda grad, indices: _like(grad, indices.shape[2:]),
         _keep_indices,
-        lambda ctx, grad: call("max_unpool", grad, *ctx.saved_tensors, ctx.size),
+        lambda ctx, grad: (call("max_unpool", grad, *ctx.saved_tensors, ctx.size),),
     )
     KERNELS["tap_indices"] = Kernel(
         "tap_indices",

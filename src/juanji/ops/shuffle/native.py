@@ -95,7 +95,7 @@ def _shuffle_keep(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
 
 
 def _shuffle_gradients(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-    return channel_shuffle(gradient, ctx.groups), None
+    return (channel_shuffle(gradient, ctx.groups),)
 
 
 def _pointwise_fake(input, weight, bias, groups, before, after, transposed, innermost):  # type: ignore[no-untyped-def]
@@ -126,7 +126,7 @@ def _pointwise_gradients(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...
     if wanted[2]:
         shuffled = gradient.sum((0, *range(2, gradient.ndim)))
         to_bias = shuffled.unflatten(0, (ctx.undone[0], -1)).T.flatten()
-    return to_input, to_weight, to_bias, None, None, None, None, None
+    return to_input, to_weight, to_bias
 
 
 def _weight_gradient_fake(gradient, input, groups, before, after):  # type: ignore[no-untyped-def]
@@ -154,7 +154,7 @@ def _weight_gradient_gradients(ctx: Any, cotangent: Tensor) -> tuple[Tensor | No
             gradient, cotangent, None, ctx.groups, *ctx.undone, True,
             layout.channels_innermost(input, input.ndim - 2),
         )  # fmt: skip
-    return to_gradient, to_input, None, None, None
+    return to_gradient, to_input
 
 
 if native_status().isa is not None:
