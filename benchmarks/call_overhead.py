@@ -25,7 +25,7 @@ def main() -> None:
     """Print microseconds per call, and what is above the empty operator."""
     torch.set_num_threads(1)
     x, weight = torch.ones(1, 4, 4, 4), torch.ones(4, 1, 3, 3)
-    arguments = (None, [4, 4], [1, 1], [1, 1], [1, 1], 4)
+    arguments = (None, (4, 4, 1, 1, 1, 1, 1, 1), 4)
     traced = weight.clone().requires_grad_()
     empty, ours = torch.ops.aten.empty.memory_format, torch.ops.juanji.conv.default
     below = torch._C._AutoDispatchBelowAutograd

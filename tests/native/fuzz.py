@@ -138,16 +138,17 @@ def convolutions(draw: Draw) -> Iterator[Call]:
     def plus(y: Tensor, bias: Tensor | None) -> Tensor:
         return y if bias is None else y + bias.double().reshape(-1, *(1,) * axes)
 
-    rest = stride, low, dilation, groups
+    steps = *stride, *low, *dilation
     bias, other = maybe(draw, len(w)), maybe(draw, x.shape[1])
     if batch:
         y, (to_x, to_w) = convolve(x.double(), w.double()), adjoint(convolve, [x, w], g)
     else:
         y, to_x, to_w = g.double(), x.double(), torch.zeros(w.shape)
-    yield "conv", [x, w, bias, coarse, *rest], (plus(y, bias),)
+    yield "conv", [x, w, bias, [*coarse, *steps], groups], (plus(y, bias),)
     innermost = draw.random() < 0.5
-    yield "conv_input_gradient", [g, w, other, fine, *rest, innermost], (plus(to_x, other),)
-    yield "conv_weight_gradient", [g, x, kernel, *rest], (to_w,)
+    backward = [g, w, other, [*fine, *steps], groups, innermost]
+    yield "conv_input_gradient", backward, (plus(to_x, other),)
+    yield "conv_weight_gradient", [g, x, [*kernel, *steps], groups], (to_w,)
 
 
 def shuffled(x: Tensor, groups: int) -> Tensor:

@@ -24,19 +24,30 @@ HUGE = (2**31, 2**62, 2**63 - 1)
 TAPS = torch.zeros(1, 4, 3, 3, dtype=torch.uint8)
 
 
-def conv(x: Tensor = X, w: Tensor = W, b: Tensor | None = None, **changed: Any) -> Tensor:
-    given = {"o": [4, 4], "s": ONE, "p": NONE, "d": ONE, "g": 4} | changed
-    return OPS.conv(x, w, b, *given.values())
+def flat(given: dict[str, list[int]], changed: dict[str, Any]) -> list[int]:
+    """One list of what an operator is told of its axes; by kind, and some `changed`."""
+    return [number for kind, numbers in given.items() for number in changed.get(kind, numbers)]
 
 
-def input_gradient(y: Tensor = G, w: Tensor = W, b: Tensor | None = None, **changed: Any) -> Tensor:
-    given = {"o": [6, 6], "s": ONE, "p": NONE, "d": ONE, "g": 4, "inner": False} | changed
-    return OPS.conv_input_gradient(y, w, b, *given.values())
+def steps(size: int, changed: dict[str, Any]) -> list[int]:
+    """What the operators of convolution are told."""
+    return flat({"o": [size, size], "s": ONE, "p": NONE, "d": ONE}, changed)
 
 
-def weight_gradient(y: Tensor = G, x: Tensor = X, **changed: Any) -> Tensor:
-    given = {"o": [3, 3], "s": ONE, "p": NONE, "d": ONE, "g": 4} | changed
-    return OPS.conv_weight_gradient(y, x, *given.values())
+def conv(
+    x: Tensor = X, w: Tensor = W, b: Tensor | None = None, g: int = 4, **changed: Any
+) -> Tensor:
+    return OPS.conv(x, w, b, steps(4, changed), g)
+
+
+def input_gradient(
+    y: Tensor = G, w: Tensor = W, b: Tensor | None = None, g: int = 4, **changed: Any
+) -> Tensor:
+    return OPS.conv_input_gradient(y, w, b, steps(6, changed), g, False)
+
+
+def weight_gradient(y: Tensor = G, x: Tensor = X, g: int = 4, **changed: Any) -> Tensor:
+    return OPS.conv_weight_gradient(y, x, steps(3, changed), g)
 
 
 def pointwise(x: Tensor = X, w: Tensor | None = None, **changed: Any) -> Tensor:
@@ -44,10 +55,10 @@ def pointwise(x: Tensor = X, w: Tensor | None = None, **changed: Any) -> Tensor:
     return OPS.pointwise_conv(x, torch.ones(4, 2, 1, 1) if w is None else w, *given.values())
 
 
-def windows(size: int, changed: dict[str, list[int]]) -> list[int]:
-    """What the operators of pooling are told; `changed` by axis."""
-    given = {"o": [size, size], "k": [2, 2], "s": [2, 2], "p": NONE, "d": ONE, "h": NONE} | changed
-    return [number for numbers in given.values() for number in numbers]
+def windows(size: int, changed: dict[str, Any]) -> list[int]:
+    """What the operators of pooling are told."""
+    given = {"o": [size, size], "k": [2, 2], "s": [2, 2], "p": NONE, "d": ONE, "h": NONE}
+    return flat(given, changed)
 
 
 def max_pool(x: Tensor = X, **changed: Any) -> Any:

@@ -35,10 +35,17 @@ void convolve(const Problem& problem, const std::optional<View>& bias, ScalarTyp
 
 // ------------------------------------------------------------------------------- operators
 
-Axes axes_of(const Triple& fine, const Triple& coarse, const Triple& kernel, const Ints& stride,
-             const Ints& padding, const Ints& dilation, int64_t axes) {
-  Triple s = triple("stride", stride, axes, 1), p = triple("padding", padding, axes, 0),
-         d = triple("dilation", dilation, axes, 1);
+// What an operator is told of its windows, beside the size of its output.
+enum Told { told_size, told_stride, told_padding, told_dilation, told };
+
+Numbers numbers_of(const Ints& windows, int64_t axes) {
+  return {"windows", windows, axes, told, told};
+}
+
+Axes axes_of(const Triple& fine, const Triple& coarse, const Triple& kernel,
+             const Numbers& numbers) {
+  Triple s = numbers.of(told_stride, 1), p = numbers.of(told_padding, 0),
+         d = numbers.of(told_dilation, 1);
   Axes made;
   for (int axis = 0; axis < 3; ++axis) {
     constexpr int64_t limit = int64_t(1) << 31;
@@ -84,17 +91,17 @@ std::optional<View> bias_view(const std::optional<Tensor>& bias, const Tensor& i
 
 // (N, C, *fine), (F, C / groups, *kernel) -> (N, F, *coarse)
 Tensor conv(const Tensor& input, const Tensor& weight, const std::optional<Tensor>& bias,
-            const Ints& output_size, const Ints& stride, const Ints& padding, const Ints& dilation,
-            int64_t groups) {
+            const Ints& windows, int64_t groups) {
   const int64_t axes = spatial_axes("input", input);
   check_kind("weight", weight, input);
   View x = view("input", input), w = view("weight", weight);
   STD_TORCH_CHECK(weight.dim() == input.dim(), "weight must have as many dimensions as input");
   check_groups(groups, x.channels, w);
-  const Triple coarse = triple("output_size", output_size, axes, 1);
+  const Numbers numbers = numbers_of(windows, axes);
+  const Triple coarse = numbers.of(told_size, 1);
   const bool innermost = channels_innermost(input);
   Problem problem{x, w, {}, groups, w.channels, w.batch / groups,
-                  axes_of(x.size, coarse, w.size, stride, padding, dilation, axes), false};
+                  axes_of(x.size, coarse, w.size, numbers), false};
   Tensor output = empty(x.batch, w.batch, coarse, axes, input.scalar_type(), innermost);
   problem.out = view("output", output);
   arrange(problem, input.scalar_type());
@@ -104,8 +111,7 @@ Tensor conv(const Tensor& input, const Tensor& weight, const std::optional<Tenso
 
 // (N, F, *coarse), (F, C / groups, *kernel) -> (N, C, *fine): the adjoint
 Tensor conv_input_gradient(const Tensor& gradient, const Tensor& weight,
-                           const std::optional<Tensor>& bias, const Ints& input_size,
-                           const Ints& stride, const Ints& padding, const Ints& dilation,
+                           const std::optional<Tensor>& bias, const Ints& windows,
                            int64_t groups, bool innermost) {
   const int64_t axes = spatial_axes("gradient", gradient);
   check_kind("weight", weight, gradient);
@@ -115,18 +121,18 @@ Tensor conv_input_gradient(const Tensor& gradient, const Tensor& weight,
   STD_TORCH_CHECK(g.channels == w.batch, "gradient must have ", w.batch, " channels, got ",
                   g.channels);
   check_groups(groups, channels, w);
-  const Triple fine = triple("input_size", input_size, axes, 1);
+  const Numbers numbers = numbers_of(windows, axes);
+  const Triple fine = numbers.of(told_size, 1);
   Tensor output = empty(g.batch, channels, fine, axes, gradient.scalar_type(), innermost);
   Problem problem{g, w, view("output", output), groups, w.batch / groups, w.channels,
-                  axes_of(fine, g.size, w.size, stride, padding, dilation, axes), true};
+                  axes_of(fine, g.size, w.size, numbers), true};
   arrange(problem, gradient.scalar_type());
   convolve(problem, bias_view(bias, gradient, channels), gradient.scalar_type());
   return output;
 }
 
 // (N, F, *coarse), (N, C, *fine) -> (F, C / groups, *kernel)
-Tensor conv_weight_gradient(const Tensor& gradient, const Tensor& input, const Ints& kernel_size,
-                            const Ints& stride, const Ints& padding, const Ints& dilation,
+Tensor conv_weight_gradient(const Tensor& gradient, const Tensor& input, const Ints& windows,
                             int64_t groups) {
   const int64_t axes = spatial_axes("gradient", gradient);
   check_kind("input", input, gradient);
@@ -135,10 +141,11 @@ Tensor conv_weight_gradient(const Tensor& gradient, const Tensor& input, const I
                   "gradient and input must have the same dimensions and batch");
   STD_TORCH_CHECK(groups > 0 && x.channels % groups == 0 && g.channels % groups == 0,
                   "groups must divide the channels");
-  const Triple kernel = triple("kernel_size", kernel_size, axes, 1);
+  const Numbers numbers = numbers_of(windows, axes);
+  const Triple kernel = numbers.of(told_size, 1);
   Tensor output = empty(g.channels, x.channels / groups, kernel, axes, gradient.scalar_type(), false);
   Problem problem{x, view("output", output), g, groups, x.channels / groups, g.channels / groups,
-                  axes_of(x.size, g.size, kernel, stride, padding, dilation, axes), false};
+                  axes_of(x.size, g.size, kernel, numbers), false};
   arrange(problem, input.scalar_type());
   if (problem.weight.elements() > 0) weight_gradient(problem, gradient.scalar_type());
   return output;
@@ -148,14 +155,13 @@ Tensor conv_weight_gradient(const Tensor& gradient, const Tensor& input, const I
 
 STABLE_TORCH_LIBRARY_FRAGMENT(juanji, library) {
   library.def(
-      "conv(Tensor input, Tensor weight, Tensor? bias, SymInt[] output_size, int[] stride, "
-      "int[] padding, int[] dilation, int groups) -> Tensor");
+      "conv(Tensor input, Tensor weight, Tensor? bias, SymInt[] windows, int groups) -> Tensor");
   library.def(
-      "conv_input_gradient(Tensor gradient, Tensor weight, Tensor? bias, SymInt[] input_size, "
-      "int[] stride, int[] padding, int[] dilation, int groups, bool innermost) -> Tensor");
+      "conv_input_gradient(Tensor gradient, Tensor weight, Tensor? bias, SymInt[] windows, "
+      "int groups, bool innermost) -> Tensor");
   library.def(
-      "conv_weight_gradient(Tensor gradient, Tensor input, int[] kernel_size, int[] stride, "
-      "int[] padding, int[] dilation, int groups) -> Tensor");
+      "conv_weight_gradient(Tensor gradient, Tensor input, SymInt[] windows, int groups) -> "
+      "Tensor");
 }
 
 STABLE_TORCH_LIBRARY_IMPL(juanji, CPU, library) {

@@ -99,47 +99,47 @@ def _convolve(input: Tensor, weight: Tensor, bias: Tensor | None, bound: Bound) 
     assert isinstance(spec, Conv)
     if spec.flip:
         weight = weight.flip(tuple(range(2, weight.ndim)))
-    return conv(input, weight, bias,
-        [axis.coarse for axis in axes], *_window(axes), spec.groups,
-    )  # fmt: skip
+    windows = *[axis.coarse for axis in axes], *_steps(axes)
+    return conv(input, weight, bias, windows, spec.groups)
 
 
 def _convolve_transposed(input: Tensor, weight: Tensor, bias: Tensor | None, bound: Bound) -> Any:
     spec, axes = bound.spec, bound.axes
     assert isinstance(spec, Conv)
-    return conv_input_gradient(input, weight, bias,
-        [axis.fine for axis in axes], *_window(axes), spec.groups,
-        layout.channels_innermost(input, len(axes)),
-    )  # fmt: skip
+    windows = *[axis.fine for axis in axes], *_steps(axes)
+    innermost = layout.channels_innermost(input, len(axes))
+    return conv_input_gradient(input, weight, bias, windows, spec.groups, innermost)
 
 
-def _window(axes: tuple[Axis, ...]) -> tuple[list[int], list[int], list[int]]:
+def _steps(axes: tuple[Axis, ...]) -> tuple[int, ...]:
     return (
-        [axis.stride for axis in axes],
-        [axis.pad_low for axis in axes],
-        [axis.dilation for axis in axes],
+        *[axis.stride for axis in axes],
+        *[axis.pad_low for axis in axes],
+        *[axis.dilation for axis in axes],
     )
 
 
 # Each operator is called as
 #
-#     conv(input, weight, bias, output_size, stride, padding, dilation, groups)
-#     conv_input_gradient(gradient, weight, bias, input_size, stride, padding, dilation, groups,
-#                         innermost)
-#     conv_weight_gradient(gradient, input, kernel_size, stride, padding, dilation, groups)
+#     conv(input, weight, bias, windows, groups)
+#     conv_input_gradient(gradient, weight, bias, windows, groups, innermost)
+#     conv_weight_gradient(gradient, input, windows, groups)
 #
 # with input (N, C, *fine), weight (F, C / groups, *kernel), gradient (N, F, *coarse). The last two
 # are adjoints of the first in one of its tensors; the second takes a bias, for transposed
-# convolution.
+# convolution. `windows` is one list, which is read in a fraction of the time of four: for every
+# axis the size of the output (coarse, fine or kernel), then stride, low padding and dilation.
 
 
-def _conv_fake(input, weight, bias, output_size, stride, padding, dilation, groups):  # type: ignore[no-untyped-def]
-    innermost = layout.channels_innermost(input, input.ndim - 2)
-    return layout.empty(input, (input.shape[0], weight.shape[0], *output_size), innermost)
+def _conv_fake(input, weight, bias, windows, groups):  # type: ignore[no-untyped-def]
+    axes = input.ndim - 2
+    shape = (input.shape[0], weight.shape[0], *windows[:axes])
+    return layout.empty(input, shape, layout.channels_innermost(input, axes))
 
 
 def _conv_keep(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-    input, weight, _, _, *ctx.window = inputs
+    input, weight, _, windows, ctx.groups = inputs
+    ctx.steps = windows[input.ndim - 2 :]
     ctx.save_for_backward(input, weight)
 
 
@@ -149,25 +149,24 @@ def _conv_gradients(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
     to_input = to_weight = to_bias = None
     if wanted[0]:
         innermost = layout.channels_innermost(input, input.ndim - 2)
-        to_input = conv_input_gradient(
-            gradient, weight, None, list(input.shape[2:]), *ctx.window, innermost
-        )
+        windows = *input.shape[2:], *ctx.steps
+        to_input = conv_input_gradient(gradient, weight, None, windows, ctx.groups, innermost)
     if wanted[1]:
-        to_weight = conv_weight_gradient(gradient, input, list(weight.shape[2:]), *ctx.window)
+        windows = *weight.shape[2:], *ctx.steps
+        to_weight = conv_weight_gradient(gradient, input, windows, ctx.groups)
     if wanted[2]:
         to_bias = gradient.sum((0, *range(2, gradient.ndim)))
     return to_input, to_weight, to_bias
 
 
-def _input_gradient_fake(  # type: ignore[no-untyped-def]
-    gradient, weight, bias, input_size, stride, padding, dilation, groups, innermost
-):
-    shape = (gradient.shape[0], weight.shape[1] * groups, *input_size)
+def _input_gradient_fake(gradient, weight, bias, windows, groups, innermost):  # type: ignore[no-untyped-def]
+    shape = (gradient.shape[0], weight.shape[1] * groups, *windows[: gradient.ndim - 2])
     return layout.empty(gradient, shape, innermost)
 
 
 def _input_gradient_keep(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-    gradient, weight, _, _, *ctx.window, _ = inputs
+    gradient, weight, _, windows, ctx.groups, _ = inputs
+    ctx.steps = windows[gradient.ndim - 2 :]
     ctx.save_for_backward(gradient, weight)
 
 
@@ -176,21 +175,24 @@ def _input_gradient_gradients(ctx: Any, cotangent: Tensor) -> tuple[Tensor | Non
     wanted = ctx.needs_input_grad
     to_gradient = to_weight = to_bias = None
     if wanted[0]:
-        to_gradient = conv(cotangent, weight, None, list(gradient.shape[2:]), *ctx.window)
+        windows = *gradient.shape[2:], *ctx.steps
+        to_gradient = conv(cotangent, weight, None, windows, ctx.groups)
     if wanted[1]:
-        to_weight = conv_weight_gradient(gradient, cotangent, list(weight.shape[2:]), *ctx.window)
+        windows = *weight.shape[2:], *ctx.steps
+        to_weight = conv_weight_gradient(gradient, cotangent, windows, ctx.groups)
     if wanted[2]:
         to_bias = cotangent.sum((0, *range(2, cotangent.ndim)))
     return to_gradient, to_weight, to_bias
 
 
-def _weight_gradient_fake(gradient, input, kernel_size, stride, padding, dilation, groups):  # type: ignore[no-untyped-def]
-    shape = (gradient.shape[1], input.shape[1] // groups, *kernel_size)
+def _weight_gradient_fake(gradient, input, windows, groups):  # type: ignore[no-untyped-def]
+    shape = (gradient.shape[1], input.shape[1] // groups, *windows[: input.ndim - 2])
     return layout.empty(gradient, shape, innermost=False)
 
 
 def _weight_gradient_keep(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-    gradient, input, _, *ctx.window = inputs
+    gradient, input, windows, ctx.groups = inputs
+    ctx.steps = windows[input.ndim - 2 :]
     ctx.save_for_backward(gradient, input)
 
 
@@ -198,11 +200,12 @@ def _weight_gradient_gradients(ctx: Any, cotangent: Tensor) -> tuple[Tensor | No
     gradient, input = ctx.saved_tensors
     to_gradient = to_input = None
     if ctx.needs_input_grad[0]:
-        to_gradient = conv(input, cotangent, None, list(gradient.shape[2:]), *ctx.window)
+        windows = *gradient.shape[2:], *ctx.steps
+        to_gradient = conv(input, cotangent, None, windows, ctx.groups)
     if ctx.needs_input_grad[1]:
         innermost = layout.channels_innermost(input, input.ndim - 2)
-        size = list(input.shape[2:])
-        to_input = conv_input_gradient(gradient, cotangent, None, size, *ctx.window, innermost)
+        windows = *input.shape[2:], *ctx.steps
+        to_input = conv_input_gradient(gradient, cotangent, None, windows, ctx.groups, innermost)
     return to_gradient, to_input
 
 

@@ -11,6 +11,7 @@
 #include <limits>
 #include <new>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "vector.h"
@@ -54,14 +55,27 @@ struct View {
   int64_t elements() const { return batch * channels * cells(); }
 };
 
-// The numbers of up to three axes, filled up in front with what a missing axis has.
-inline Triple triple(const char* name, const Ints& given, int64_t axes, int64_t missing) {
-  STD_TORCH_CHECK(int64_t(given.size()) == axes, name, " must have ", axes, " values, got ",
-                  given.size());
-  Triple filled{missing, missing, missing};
-  for (int64_t axis = 0; axis < axes; ++axis) filled[3 - axes + axis] = given[axis];
-  return filled;
-}
+// What an operator is told of its axes: numbers of several kinds, of every kind one for each axis.
+// They come in one list, because each list takes long to be read; the last kinds may be left out.
+struct Numbers {
+  const Ints& list;
+  int64_t axes;
+
+  Numbers(const char* name, const Ints& list, int64_t axes, int64_t least, int64_t most)
+      : list(list), axes(axes) {
+    const int64_t given = int64_t(list.size());
+    STD_TORCH_CHECK(given % axes == 0 && least <= given / axes && given / axes <= most, name,
+                    " must have ", least, least < most ? " to " + std::to_string(most) : "",
+                    " numbers for each of ", axes, " axes, got ", given);
+  }
+  // Filled up in front with what a missing axis has.
+  Triple of(int64_t kind, int64_t missing) const {
+    Triple filled{missing, missing, missing};
+    if (kind * axes < int64_t(list.size()))
+      for (int64_t axis = 0; axis < axes; ++axis) filled[3 - axes + axis] = list[kind * axes + axis];
+    return filled;
+  }
+};
 
 inline int64_t spatial_axes(const char* name, const Tensor& tensor) {
   int64_t axes = tensor.dim() - 2;

@@ -69,9 +69,9 @@ void maximum(const Job& job, bool innermost) {
 }
 
 Job job_of(const Tensor& input, const Ints& numbers, bool adjoint) {
-  Numbers given(numbers, spatial_axes("input", input));
+  Numbers given = numbers_of(numbers, spatial_axes("input", input));
   View source = view("input", input);
-  Triple size = given.of(Numbers::size, 1);
+  Triple size = given.of(told_size, 1);
   return {windows(adjoint ? size : source.size, adjoint ? source.size : size, given), adjoint,
           source, {}};
 }
@@ -217,12 +217,12 @@ Tensor summed(Job& job, const Tensor& input) {
 Tensor average(const Tensor& input, const Ints& numbers, bool adjoint, bool include,
                std::optional<int64_t> divisor) {
   Job job = job_of(input, numbers, adjoint);
-  Numbers given(numbers, input.dim() - 2);
-  Triple high = given.of(Numbers::high, 0);
+  Numbers given = numbers_of(numbers, input.dim() - 2);
+  Triple high = given.of(told_high, 0);
   for (int64_t number : high)
     STD_TORCH_CHECK(0 <= number && number < limit, "high padding must be at least 0 and below 2**31");
   if (divisor) job.divisor = {Divisor::fixed, {}, {}, double(*divisor)};
-  else if (include) job.divisor = {Divisor::taps, given.of(Numbers::low, 0), high};
+  else if (include) job.divisor = {Divisor::taps, given.of(told_low, 0), high};
   else job.divisor = {Divisor::taps, {}, {}};
   return summed(job, input);
 }
@@ -329,7 +329,7 @@ Tensor tap_indices(const Tensor& taps, const Ints& numbers) {
 Tensor max_unpool(const Tensor& input, const Tensor& indices, const Ints& output_size) {
   int64_t axes = spatial_axes("input", input);
   View source = view("input", input);
-  Triple fine = triple("output_size", output_size, axes, 1);
+  Triple fine = Numbers("output_size", output_size, axes, 1, 1).of(0, 1);
   check_indices(input, indices);
   for (int64_t size : fine) STD_TORCH_CHECK(size >= 0, "output_size must be at least 0");
   bool innermost = channels_innermost(input);

@@ -65,32 +65,17 @@ struct Windows {
   int64_t taps() const { return axis[0].kernel * axis[1].kernel * axis[2].kernel; }
 };
 
-// What an operator is told of its windows, in one list because each list takes long to be read: a
-// number for each axis of the size of its output, of kernel, stride, low padding, dilation and high
-// padding. The last two may be left out, where there is none.
-struct Numbers {
-  enum Kind { size, kernel, stride, low, dilation, high, kinds };
-  const Ints& list;
-  int64_t axes;
+// What an operator is told of its windows, beside the size of its output. The last two may be left
+// out, where there is none.
+enum Told { told_size, told_kernel, told_stride, told_low, told_dilation, told_high, told };
 
-  Numbers(const Ints& list, int64_t axes) : list(list), axes(axes) {
-    const int64_t given = int64_t(list.size());
-    STD_TORCH_CHECK(given % axes == 0 && dilation <= given / axes && given / axes <= kinds,
-                    "windows must have ", dilation * axes, ", ", high * axes, " or ", kinds * axes,
-                    " numbers, got ", given);
-  }
-  // Filled up in front with what a missing axis has.
-  Triple of(Kind kind, int64_t missing) const {
-    Triple filled{missing, missing, missing};
-    if (kind * axes < int64_t(list.size()))
-      for (int64_t axis = 0; axis < axes; ++axis) filled[3 - axes + axis] = list[kind * axes + axis];
-    return filled;
-  }
-};
+inline Numbers numbers_of(const Ints& list, int64_t axes) {
+  return {"windows", list, axes, told_dilation, told};
+}
 
 inline Windows windows(const Triple& fine, const Triple& coarse, const Numbers& numbers) {
-  Triple k = numbers.of(Numbers::kernel, 1), s = numbers.of(Numbers::stride, 1),
-         p = numbers.of(Numbers::low, 0), d = numbers.of(Numbers::dilation, 1);
+  Triple k = numbers.of(told_kernel, 1), s = numbers.of(told_stride, 1),
+         p = numbers.of(told_low, 0), d = numbers.of(told_dilation, 1);
   Windows made;
   for (int a = 0; a < 3; ++a) {
     STD_TORCH_CHECK(k[a] >= 1 && s[a] >= 1 && d[a] >= 1 && p[a] >= 0,
