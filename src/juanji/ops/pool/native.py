@@ -219,6 +219,7 @@ def call(name: str, input: Tensor, *arguments: Any) -> Any:
 
 
 def _register(name: str, fake: Callable[..., Any], keep: Keep, gradient: Gradient) -> None:
+    """Make the kernel of an operator."""
     KERNELS[name] = Kernel(name, fake, keep, gradient)
 
 
