@@ -236,13 +236,12 @@ def poolings(draw: Draw) -> Iterator[Call]:
             yield "tap_indices", [laid, numbers(fine, *shape)], (indices,)
             read = x.double().flatten(2).gather(2, indices.flatten(2)).reshape(g.shape)
             yield "take_taps", [x, laid, numbers(coarse, *shape)], (read,)
-    if seen.shape[-1] <= 256:
-        # any taps: those that lead out of the input are dropped
-        some = torch.randint(0, seen.shape[-1], g.shape, generator=torch.Generator().manual_seed(0))
+        # any taps that lie in the input
+        chance = torch.rand(seen.shape, generator=torch.Generator().manual_seed(0)) + 1
+        some = (chance * held).argmax(-1)
         at = where.gather(-1, some[..., None])[..., 0].flatten(2)
-        placed = torch.zeros(batch, channels, cells + 1, dtype=torch.float64)
-        placed.scatter_add_(2, at.where(at >= 0, cells), g.double().flatten(2))
-        placed = placed[..., :cells].reshape(x.shape)
+        placed = torch.zeros(batch, channels, cells, dtype=torch.float64)
+        placed = placed.scatter_add_(2, at, g.double().flatten(2)).reshape(x.shape)
         yield "place_taps", [g, some.to(torch.uint8), numbers(fine, *shape)], (placed,)
 
     yield from averages(draw, given, draw.numbers(batch, channels, *fine), g)

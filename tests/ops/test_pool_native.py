@@ -432,3 +432,38 @@ def test_one_repeated_index_among_others_has_one_gradient(last: bool) -> None:
     expected = grad.flatten(2).gather(2, indices.flatten(2)).view(values.shape)
     expected[1, 2, 0, 0] = 0
     assert torch.equal(values.grad, expected)
+
+
+@pytest.mark.parametrize("layout", ["contiguous", "transposed"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize(
+    ("shape", "kernel", "stride", "padding", "dilation"),
+    [
+        ((1, 2, 40011), 5, 2, 2, 1),
+        ((1, 1, 150, 131), 5, 3, 2, 1),
+        ((1, 1, 3, 5000), (2, 3), (1, 2), 0, (1, 7)),
+        ((9, 2, 200, 190), 3, 2, 1, 1),
+        ((1, 1, 17, 33, 31), 3, 2, 1, 1),
+        ((2, 5, 5, 47, 41), 2, (3, 1, 1), 0, 1),
+    ],
+)
+def test_a_gradient_put_together_of_bands_is_that_of_torch(
+    layout: str,
+    dtype: torch.dtype,
+    shape: tuple[int, ...],
+    kernel: Any,
+    stride: Any,
+    padding: int,
+    dilation: Any,
+) -> None:
+    axes = len(shape) - 2
+    x = leaf(LAYOUTS[layout](torch.randperm(prod(shape)).reshape(shape).remainder(251).to(dtype)))
+    y = F.max_pool(x, kernel, stride, padding, dilation)
+    grad = LAYOUTS[layout](torch.randint(-4, 5, y.shape).to(dtype))  # sums are exact
+    expected = getattr(torch.nn.functional, f"max_pool{axes}d")(
+        x, kernel, stride, padding, dilation
+    )
+    for got, wanted in zip(
+        torch.autograd.grad(y, x, grad), torch.autograd.grad(expected, x, grad), strict=True
+    ):
+        assert got.equal(wanted)

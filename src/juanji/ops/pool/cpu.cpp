@@ -2,6 +2,7 @@
 // planes.h; what is made of their sources: reduce.h; the relation: window.h.
 #include "draw.h"
 #include "lines.h"
+#include "place.h"
 #include "unpool.h"
 
 #include <atomic>
@@ -257,25 +258,18 @@ template <class S>
 void place(const Job& job, bool innermost) {
   using A = Compute<S>;
   const View& source = job.source;
-  if (const auto boxes = boxes_of(job.windows);
-      boxes && (innermost ? along_channels({&source, job.numbers})
-                          : in_pairs(*boxes, {&source, job.numbers})))
+  const auto boxes = boxes_of(job.windows);
+  if (boxes && (innermost ? along_channels({&source, job.numbers})
+                          : in_long_pairs<S>(*boxes, {&source, job.numbers})))
     return write_boxes<S>(*boxes, job.target, innermost, [&] {
       return AtTap<S>{source, *job.numbers, boxes->box[2]};
     });
-  if (innermost) {
-    cells<A>(job, [&] {
-      return [&](const Place& place, const Taps<A>& taps) {
-        Matching<S, uint8_t> op{place_in<S>(job.target, place),
-                                job.numbers->at<uint8_t>(place.n, 0) + place.number_at};
-        reduce<false>(op, source.at<S>(place.n, 0) + place.source_at, taps, source.channels);
-      };
-    });
-    return;
-  }
-  planes<S>(job, A(0), [](int64_t) {
-    return [](const Block<A>& block) {
-      return Matching<A, Lane<A>>{static_cast<A*>(block.out), block.numbers};
+  if (!innermost) return place_values<S>(job);
+  cells<A>(job, [&] {
+    return [&](const Place& place, const Taps<A>& taps) {
+      Matching<S> op{place_in<S>(job.target, place),
+                     job.numbers->at<uint8_t>(place.n, 0) + place.number_at};
+      reduce<false>(op, source.at<S>(place.n, 0) + place.source_at, taps, source.channels);
     };
   });
 }

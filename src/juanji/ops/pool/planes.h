@@ -102,7 +102,6 @@ struct Block {
   const A* divisors;            // of the target's other axes, cell by cell; or null
   const Lane<A>* first;         // first taps, cell by cell; or null
   int64_t first_depth;          // the first tap along the first axis
-  const Lane<A>* numbers;       // recorded taps of the sources; or null
   void* out;                    // the target's first cell
   uint8_t* taps_out;
 };
@@ -115,7 +114,7 @@ struct PlaneBuffer {
   const Blocks& blocks;
   A padding;
   std::unique_ptr<A[]> values, source_divisors, target_divisors, phases;
-  std::unique_ptr<Lane<A>[]> numbers, first;
+  std::unique_ptr<Lane<A>[]> first;
   std::unique_ptr<S[]> out;
   std::unique_ptr<uint8_t[]> taps_out;
   Block<A> block{};
@@ -134,7 +133,6 @@ struct PlaneBuffer {
     values.reset(new A[sources]());
     if (job.divides_sources()) source_divisors.reset(new A[blocks.slot + spare]());
     if (job.divides_targets()) target_divisors.reset(new A[targets]());
-    if (job.numbers) numbers.reset(new Lane<A>[sources]());
     if (job.taps_out) first.reset(new Lane<A>[target_phase]());
     if (job.adjoint) phases.reset(new A[targets]);
     else if (!in_place) out.reset(new S[target_phase]);
@@ -178,7 +176,6 @@ struct PlaneBuffer {
           first[r * blocks.pitch + j] = Lane<A>(h * columns.axis.kernel + w);
         }
     block.first = first.get();
-    block.numbers = numbers.get();
   }
 
   void find_inside() {
@@ -200,9 +197,6 @@ struct PlaneBuffer {
           const auto [begin, end] = row_inside ? *phase++ : std::pair(width(), width());
           std::fill_n(values.get() + to, begin, padding);
           std::fill_n(values.get() + to + end, width() - end, padding);
-          if (!numbers) return;
-          std::fill_n(numbers.get() + to, begin, Lane<A>(-1));
-          std::fill_n(numbers.get() + to + end, width() - end, Lane<A>(-1));
         });
       });
   }
@@ -229,9 +223,6 @@ struct PlaneBuffer {
           if (begin == end) return;
           copy_strided(rows + to + begin, row + (w + begin * step) * pitch, step * pitch,
                        end - begin);
-          if (numbers)  // there is one phase, in the adjoint
-            fetch_numbers(numbers.get() + index * blocks.slot + to + begin, d, h, w + begin,
-                          end - begin);
         });
       }
       if (source_divisors)
@@ -241,19 +232,6 @@ struct PlaneBuffer {
           for (int64_t j = 0; j < width(); j += lanes<A>)
             store(put + j, load(put + j) / (load(divisors + j) * splat(A(by))), width() - j);
         });
-    });
-  }
-
-  void fetch_numbers(Lane<A>* put, int64_t d, int64_t h, int64_t w, int64_t count) const {
-    const int64_t step = job.numbers->stride[2];
-    const uint8_t* from = row_of<uint8_t>(*job.numbers, block.n, block.c, d, h) + w * step;
-    if (step != 1 || count < lanes<A>) {
-      for (int64_t j = 0; j < count; ++j) put[j] = from[j * step];
-      return;
-    }
-    each_vector<lanes<A>>(count, [&](int64_t j, int64_t) {
-      Mask<A> wide = load_bytes<A>(from + j, lanes<A>);
-      std::memcpy(put + j, &wide, sizeof wide);
     });
   }
 
@@ -334,13 +312,14 @@ struct PlaneBuffer {
     int64_t first = last.start(block.column), many = columns.target_phases();
     int64_t from = std::clamp(first, int64_t(0), last.fine);
     int64_t to = std::clamp(first + block.column_count * last.stride, from, last.fine);
-    auto next = rows.phases.begin();
-    for (int64_t p = 0; p < height.stride; ++p) {
-      bool reached = next != rows.phases.end() && *next == p;
-      int64_t index = next - rows.phases.begin();
-      if (reached) ++next;
-      int64_t r = 0, h = height.start(block.row) + p;
-      for (; r < block.row_count; ++r, h += height.stride) {
+    // Rows in the order of memory: each is next to the one before.
+    for (int64_t r = 0; r < block.row_count; ++r) {
+      auto next = rows.phases.begin();
+      int64_t h = height.start(block.row + r);
+      for (int64_t p = 0; p < height.stride; ++p, ++h) {
+        const bool reached = next != rows.phases.end() && *next == p;
+        const int64_t index = next - rows.phases.begin();
+        if (reached) ++next;
         if (!inside(h, height.fine)) continue;
         S* row = target_row<S>(job.target, h);
         if (!reached || many < last.stride) std::fill(row + from, row + to, S{});

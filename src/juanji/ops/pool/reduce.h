@@ -181,9 +181,8 @@ struct Sum {
   }
 };
 
-// The sum of those sources whose recorded tap is the one that leads here. Numbers are recorded in
-// bytes, or, where a row was copied, in lanes.
-template <class T, class Number>
+// The sum of those sources whose recorded tap is the one that leads here.
+template <class T>
 struct Matching {
   using A = Compute<T>;
   static constexpr A padding = 0;
@@ -192,16 +191,13 @@ struct Matching {
     Vector<A> total;
   };
   T* out = nullptr;
-  const Number* numbers = nullptr;
+  const uint8_t* numbers = nullptr;
 
   void begin(State& state, int64_t, int64_t) const { state.total = Vector<A>{}; }
   template <int>
   void take(State& state, Vector<A> value, const Taps<A>& taps, int64_t t, int64_t at,
             int64_t count) const {
-    const Number* recorded = numbers + taps.number_offset[t] + at;
-    Mask<A> number;
-    if constexpr (std::is_same_v<Number, uint8_t>) number = load_bytes<A>(recorded, count);
-    else number = load_lanes<A>(recorded);
+    Mask<A> number = load_bytes<A>(numbers + taps.number_offset[t] + at, count);
     state.total += keep<A>(number == splat_integer<A>(taps.number[t]), value);
   }
   void middle(State&, int64_t) const {}

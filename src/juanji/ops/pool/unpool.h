@@ -88,7 +88,8 @@ inline void check_indices(const Tensor& input, const Tensor& indices) {
     STD_TORCH_CHECK(indices.size(axis) == input.size(axis), "indices must have the shape of input");
 }
 
-// The planes of one task: one, or as many channels as lie side by side in a cell.
+// The planes of one task: one, or as many channels as lie side by side in a cell. Where it is one, the
+// compiler knows.
 inline constexpr int64_t group = 32;
 
 template <class Work>
@@ -96,8 +97,9 @@ void each_group(const View& view, bool innermost, const Work& work) {
   int64_t step = innermost ? group : 1, groups = (view.channels + step - 1) / step;
   parallel(view.batch * groups, [&](int64_t begin, int64_t end) {
     for (int64_t task = begin; task < end; ++task) {
-      int64_t c = task % groups * step;
-      work(task / groups, c, std::min(step, view.channels - c));
+      const int64_t n = task / groups, c = task % groups * step;
+      if (innermost) work(n, c, std::min(step, view.channels - c));
+      else work(n, c, std::integral_constant<int64_t, 1>{});
     }
   });
 }
@@ -109,7 +111,7 @@ bool write_indices(const View& source, const View& where, const View& out, bool 
   if (write_own<S>(source, where, out, innermost)) return true;
   int64_t cells = out.cells();
   std::atomic<bool> inside = true;
-  each_group(out, innermost, [&](int64_t n, int64_t c, int64_t channels) {
+  each_group(out, innermost, [&](int64_t n, int64_t c, auto channels) {
     S* to = out.at<S>(n, c);
     if (!innermost) std::fill(to, to + cells, S{});
     else
@@ -125,7 +127,7 @@ bool write_indices(const View& source, const View& where, const View& out, bool 
         for (int64_t w = 0; w < source.size[2]; ++w) {
           const S* value = from + d * source.stride[0] + h * source.stride[1] + w * source.stride[2];
           const int64_t* at = index + d * where.stride[0] + h * where.stride[1] + w * where.stride[2];
-          for (int64_t k = 0; k < channels; ++k) {
+          for (int64_t k = 0; k < int64_t(channels); ++k) {
             int64_t cell = at[k * index_step];
             if (uint64_t(cell) < uint64_t(many))
               to[cell * step + k] = value[k * value_step];
@@ -138,13 +140,48 @@ bool write_indices(const View& source, const View& where, const View& out, bool 
   return inside;
 }
 
+// Whether the cells of a plane lie side by side.
+inline bool side_by_side(const View& view) {
+  const Triple &size = view.size, &stride = view.stride;
+  return (size[2] == 1 || stride[2] == 1) && (size[1] == 1 || stride[1] == size[2]) &&
+         (size[0] == 1 || stride[0] == size[1] * size[2]);
+}
+
+// The adjoint for one such plane; `last` has room for its cells. False if an index is none.
+template <class S>
+inline bool read_plane(const S* from, int64_t cells, const int64_t* where, S* __restrict to,
+                       int64_t count, int64_t* __restrict last) {
+  for (int64_t output = 0; output < count; ++output) {
+    if (uint64_t(where[output]) >= uint64_t(cells)) return false;
+    last[where[output]] = output;
+  }
+  for (int64_t output = 0; output < count; ++output) {
+    const int64_t cell = where[output];
+    to[output] = last[cell] == output ? from[cell] : S{};
+  }
+  return true;
+}
+
 // The adjoint: each value is read from the cell of its index if it was the last for it, else it is
 // zero. Who was the last is written down first, for as many cells at a time as a cache holds.
 template <class S>
 bool read_indices(const View& source, const View& where, const View& out, bool innermost) {
   if (read_own<S>(source, where, out, innermost)) return true;
+  constexpr int64_t most = 1 << 16;  // cells at a time
   int64_t cells = source.cells();
   std::atomic<bool> inside = true;
+  if (!innermost && cells <= most && side_by_side(source) && side_by_side(where)) {
+    parallel(out.batch * out.channels, [&](int64_t begin, int64_t end) {
+      std::unique_ptr<int64_t[]> last(new int64_t[size_t(cells)]);
+      for (int64_t plane = begin; plane < end && inside; ++plane) {
+        const int64_t n = plane / out.channels, c = plane % out.channels;
+        if (!read_plane(source.at<S>(n, c), cells, where.at<int64_t>(n, c), out.at<S>(n, c),
+                        out.cells(), last.get()))
+          inside = false;
+      }
+    }, 4 * out.cells());
+    return inside;
+  }
   const Triple &size = source.size, &stride = source.stride;
   bool dense = (size[1] == 1 || stride[1] == size[2] * stride[2]) &&
                (size[0] == 1 || stride[0] == size[1] * size[2] * stride[2]);
@@ -154,15 +191,15 @@ bool read_indices(const View& source, const View& where, const View& out, bool i
     return cell % source.size[2] * source.stride[2] + row % source.size[1] * source.stride[1] +
            row / source.size[1] * source.stride[0];
   };
-  each_group(out, innermost, [&](int64_t n, int64_t c, int64_t channels) {
-    const int64_t round = (int64_t(1) << 16) / channels;
+  each_group(out, innermost, [&](int64_t n, int64_t c, auto channels) {
+    const int64_t round = most / channels;
     std::unique_ptr<int64_t[]> buffer(new int64_t[size_t(std::min(cells, round) * channels)]);
     int64_t* const last = buffer.get();
     const S* const from = source.at<S>(n, c);
     bool good = true;
     for (int64_t first = 0; first == 0 || first < cells; first += round) {
       // `visit(cell, k, output, put)` for all indices of this round, in C order of the outputs
-      auto each = [&, first, cells, channels](auto visit) {
+      auto each = [&, first, cells](auto visit) {
         const int64_t step = where.stride[2], channel_step = where.channel_stride;
         const int64_t put_step = out.stride[2], put_channel = out.channel_stride;
         const int64_t width = out.size[2];
@@ -173,7 +210,7 @@ bool read_indices(const View& source, const View& where, const View& out, bool i
             const int64_t* at = where.at<int64_t>(n, c) + d * where.stride[0] + h * where.stride[1];
             S* put = out.at<S>(n, c) + d * out.stride[0] + h * out.stride[1];
             for (int64_t w = 0; w < width; ++w, ++output)
-              for (int64_t k = 0; k < channels; ++k) {
+              for (int64_t k = 0; k < int64_t(channels); ++k) {
                 const int64_t cell = at[w * step + k * channel_step];
                 all &= uint64_t(cell) < uint64_t(cells);
                 if (uint64_t(cell - first) < uint64_t(std::min(round, cells - first)))

@@ -151,8 +151,8 @@ struct AtIndex {
 template <class S>
 bool write_own(const View& source, const View& where, const View& out, bool innermost) {
   std::optional<IndexBoxes> boxes = index_boxes(source.size, out.size);
-  if (!boxes || (innermost ? !along_channels({&source, &where})
-                           : !in_pairs(*boxes, {&source, &where}))) return false;
+  if (!boxes || !(innermost ? along_channels({&source, &where})
+                            : in_long_pairs<S>(*boxes, {&source, &where}))) return false;
   std::atomic<bool> own = true;
   write_boxes<S>(*boxes, out, innermost,
                  [&] { return AtIndex<S>(*boxes, source, where, innermost, own); });
@@ -193,8 +193,8 @@ template <class S>
 bool read_own(const View& source, const View& where, const View& out, bool innermost) {
   using A = Compute<S>;
   std::optional<IndexBoxes> boxes = index_boxes(out.size, source.size);
-  if (!boxes || (innermost ? !along_channels({&source, &where})
-                           : !in_pairs(*boxes, {&source, &where}))) return false;
+  if (!boxes || !(innermost ? along_channels({&source, &where})
+                            : in_long_pairs<S>(*boxes, {&source, &where}))) return false;
   std::atomic<bool> own = true;
   const int64_t step = innermost ? 0 : boxes->box[2];
   const Mask<A> steps = steps_of<A>(step);

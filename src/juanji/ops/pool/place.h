@@ -1,0 +1,134 @@
+// Values added to the cells of their recorded taps, channels not innermost: the gradient of a pooling
+// that took one cell of each window.
+//
+// A task has a band of fine cells that lie side by side in memory, and takes all windows that may reach
+// it, in C order; what leads out of the band belongs to another task. So no two threads write to one
+// cell, and the order of every sum is fixed. Recorded taps lie in the input: one in the padding, which
+// is none of those, changes another cell of the band or nothing.
+#pragma once
+
+#include "job.h"
+#include "walk.h"
+
+namespace juanji {
+namespace {
+
+// Along one axis: fine cells, and the windows that may reach them.
+struct Band {
+  int64_t begin, end, first, last;
+};
+
+// How the cells of a plane are cut.
+struct Bands {
+  Triple chunk{1, 1, 1}, count;
+
+  Bands(const Windows& windows, int64_t cells) {
+    for (int a = 2; a >= 0; --a) {
+      const Axis& axis = windows.axis[a];
+      // in whole strides, so that windows side by side belong to one band
+      const int64_t part = cells >= axis.stride ? cells / axis.stride * axis.stride : cells;
+      chunk[a] = std::clamp(part, int64_t(1), axis.fine);
+      if (chunk[a] < axis.fine) break;
+      cells /= chunk[a];
+    }
+    for (int a = 0; a < 3; ++a) count[a] = ceil_divide(windows.axis[a].fine, chunk[a]);
+  }
+  int64_t all() const { return count[0] * count[1] * count[2]; }
+  std::array<Band, 3> of(const Windows& windows, int64_t part) const {
+    std::array<Band, 3> bands{};
+    for (int a = 2; a >= 0; part /= count[a--]) {
+      const Axis& axis = windows.axis[a];
+      const int64_t begin = part % count[a] * chunk[a], end = std::min(begin + chunk[a], axis.fine);
+      const int64_t first = ceil_divide(begin + axis.low - axis.extent() + 1, axis.stride);
+      const int64_t last = floor_divide(end - 1 + axis.low, axis.stride);
+      bands[a] = {begin, end, std::clamp(first, int64_t(0), axis.coarse),
+                  std::min(last, axis.coarse - 1)};
+    }
+    return bands;
+  }
+};
+
+// Adds `count` values, the one at w to cell first + w * step + to[tap], if that is below `cells`.
+template <class S>
+inline void place_row(Compute<S>* cell, uint64_t cells, int64_t first, int64_t step,
+                      const int64_t* to, const S* values, const uint8_t* taps, int64_t count) {
+#pragma GCC unroll 4
+  for (int64_t w = 0; w < count; ++w, first += step) {
+    const uint64_t at = uint64_t(first + to[taps[w]]);
+    if (at < cells) cell[at] += widen(values[w]);
+  }
+}
+
+// The same values without gaps.
+template <class T>
+inline const T* packed(const T* from, int64_t step, int64_t count, T* room) {
+  if (step == 1) return from;
+  for (int64_t w = 0; w < count; ++w) room[w] = from[w * step];
+  return room;
+}
+
+template <class S>
+void place_values(const Job& job) {
+  using A = Compute<S>;
+  constexpr bool in_place = std::is_same_v<S, A>;  // sums are not rounded on the way
+  const View &source = job.source, &taps = *job.numbers;
+  const auto& axis = job.windows.axis;
+  if (source.elements() == 0) return;
+  // every distance below, from a window's first cell to a tap or to a band, is smaller than this
+  checked_product({4, axis[0].fine + axis[0].extent(), axis[1].fine + axis[1].extent(),
+                   axis[2].fine + axis[2].extent()});
+  const int64_t planes = source.batch * source.channels;
+  const Bands bands(job.windows, planes < 8 ? 1 << 12 : 1 << 15);  // enough tasks, if planes are few
+  // From a window's first cell to that of a tap; what is no tap leads out of every band.
+  std::array<int64_t, 256> to;
+  to.fill(std::numeric_limits<int64_t>::min() / 2);
+  for (int64_t tap = 0; tap < job.windows.taps(); ++tap)
+    to[tap] = (tap / axis[2].kernel / axis[1].kernel * axis[0].dilation * axis[1].fine +
+               tap / axis[2].kernel % axis[1].kernel * axis[1].dilation) * axis[2].fine +
+              tap % axis[2].kernel * axis[2].dilation;
+  const int64_t room = bands.chunk[0] * bands.chunk[1] * bands.chunk[2];
+  const int64_t longest =  // windows of a row
+      std::min((bands.chunk[2] + axis[2].extent()) / axis[2].stride + 1, axis[2].coarse);
+  parallel(bands.all() * planes, [&](int64_t begin, int64_t end) {
+    Buffer<A> sums(size_t(in_place ? 0 : room));
+    Buffer<S> value_room(size_t(source.stride[2] == 1 ? 0 : longest));
+    Buffer<uint8_t> tap_room(size_t(taps.stride[2] == 1 ? 0 : longest));
+    std::array<Band, 3> at{};
+    int64_t known = -1;
+    for (int64_t task = begin; task < end; ++task) {
+      const int64_t c = task % planes % source.channels, n = task % planes / source.channels;
+      if (task / planes != known) at = bands.of(job.windows, known = task / planes);
+      const auto& [depths, rows, columns] = at;
+      const int64_t many = columns.last - columns.first + 1;
+      const int64_t cells = (depths.end - depths.begin) * (rows.end - rows.begin) *
+                            (columns.end - columns.begin);
+      S* out = row_of<S>(job.target, n, c, depths.begin, rows.begin) + columns.begin;
+      A* put;
+      if constexpr (in_place) put = out;
+      else put = sums.data();
+      std::fill_n(put, cells, A(0));
+      for (int64_t d = depths.first; d <= depths.last; ++d) {
+        const S* values = row_of<S>(source, n, c, d, rows.first) + columns.first * source.stride[2];
+        const uint8_t* tap =
+            row_of<uint8_t>(taps, n, c, d, rows.first) + columns.first * taps.stride[2];
+        int64_t first = ((axis[0].start(d) - depths.begin) * axis[1].fine +
+                         axis[1].start(rows.first) - rows.begin) * axis[2].fine +
+                        axis[2].start(columns.first) - columns.begin;
+        for (int64_t h = rows.first; h <= rows.last; ++h) {
+          place_row<S>(put, uint64_t(cells), first, axis[2].stride, to.data(),
+                       packed(values, source.stride[2], many, value_room.data()),
+                       packed(tap, taps.stride[2], many, tap_room.data()), many);
+          values += source.stride[1], tap += taps.stride[1];
+          first += axis[1].stride * axis[2].fine;
+        }
+      }
+      if constexpr (!in_place)
+        each_vector<lanes<A>>(cells, [&](int64_t at, int64_t count) {
+          store(out + at, load(put + at, count), count);
+        });
+    }
+  }, room);
+}
+
+}  // namespace
+}  // namespace juanji
