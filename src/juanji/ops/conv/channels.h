@@ -70,16 +70,18 @@ class Channels {
     const int64_t taps = work.tap_count(), vectors = (count + lanes<A> - 1) / lanes<A>;
     weights.assign(vectors * problem.inputs * taps * lanes<A>, A{});
     biases.assign(vectors * lanes<A>, A{});
-    for (int64_t output = 0; output < count; ++output) {
-      const int64_t channel = first + output, group = channel / problem.outputs;
-      A* to = weights.data() + output / lanes<A> * problem.inputs * taps * lanes<A> +
-              output % lanes<A>;
-      each_tap(work.part, problem.inputs, [&](int64_t input, int64_t tap, auto... tap_k) {
-        to[(input * taps + work.place(tap)) * lanes<A>] =
-            weight_at<S>(problem, group, channel % problem.outputs, input, tap_k...);
-      });
-      biases[output] = bias_at<S>(bias, channel);
-    }
+    each_tap(work.part, problem.inputs, [&](int64_t input, int64_t tap, auto... tap_k) {
+      const int64_t at = input * taps + work.place(tap);
+      int64_t group = first / problem.outputs, own = first % problem.outputs;
+      for (int64_t output = 0; output < count; ++output) {
+        const int64_t vector = output / lanes<A> * problem.inputs * taps + at;
+        weights[vector * lanes<A> + output % lanes<A>] =
+            weight_at<S>(problem, group, own, input, tap_k...);
+        if (++own == problem.outputs) own = 0, ++group;
+      }
+    });
+    for (int64_t output = 0; output < count; ++output)
+      biases[output] = bias_at<S>(bias, first + output);
   }
 
   // A stack of some vectors of the unit's channels, whose cells' first channel is at x.

@@ -56,20 +56,6 @@ struct PlanesPanel {
   }
 };
 
-// Calls `visit(slot, row)` for the rows of slots of a tile; `row` is null outside of the input.
-template <class S, class Visit>
-inline void each_row(const View& x, const S* plane, const Part& part, const Tile& tile,
-                     const Triple& start, Visit visit) {
-  const int64_t depth = part[0].origin(start[0]), height = part[1].origin(start[1]);
-  for (int64_t d = 0; d < tile.slots[0]; ++d)
-    for (int64_t h = 0; h < tile.slots[1]; ++h) {
-      const int64_t at_d = depth + d * tile.lattice[0], at_h = height + h * tile.lattice[1];
-      const bool inside = 0 <= at_d && at_d < x.size[0] && 0 <= at_h && at_h < x.size[1];
-      visit(d * tile.slots[1] + h,
-            inside ? plane + at_d * x.stride[0] + at_h * x.stride[1] : nullptr);
-    }
-}
-
 // The slots [low, high) of `count` whose positions base + slot * step are in 0..size.
 struct Span {
   int64_t low, high;
@@ -78,19 +64,35 @@ struct Span {
     high = size > base ? std::min((size - base + step - 1) / step, count) : 0;
     high = std::max(low, high);
   }
+  int64_t size() const { return high - low; }
 };
+
+// Calls `visit(slot, count, row)` for all rows of slots of a tile, `count` at once that follow each
+// other; `row` is the first one, or null where they are outside of the input.
+template <class S, class Visit>
+inline void each_rows(const View& x, const S* plane, const Part& part, const Tile& tile,
+                      const Triple& start, Visit visit) {
+  const int64_t rows = tile.slots[1], depth = part[0].origin(start[0]),
+                height = part[1].origin(start[1]);
+  const Span depths(depth, tile.lattice[0], x.size[0], tile.slots[0]);
+  const Span heights(height, tile.lattice[1], x.size[1], rows);
+  for (int64_t d = 0; d < tile.slots[0]; ++d) {
+    const bool inside = depths.low <= d && d < depths.high && heights.size() > 0;
+    const Span met = inside ? heights : Span(0, 1, 0, rows);
+    if (met.low > 0) visit(d * rows, met.low, nullptr);
+    if (met.size() > 0)
+      visit(d * rows + met.low, met.size(),
+            plane + (depth + d * tile.lattice[0]) * x.stride[0] +
+                (height + met.low * tile.lattice[1]) * x.stride[1]);
+    if (met.high < rows) visit(d * rows + met.high, rows - met.high, nullptr);
+  }
+}
 
 template <class A>
 inline void zero(A* to, int64_t count) {
   int64_t i = 0;
   for (; i + lanes<A> <= count; i += lanes<A>) store(to + i, Vector<A>{});
   store(to + i, Vector<A>{}, count - i);
-}
-
-// The even numbers of one vector, then the odd ones of another.
-template <class A, int... lane>
-inline Vector<A> halves(Vector<A> a, Vector<A> b, std::integer_sequence<int, lane...>) {
-  return __builtin_shufflevector(a, b, (2 * lane + (2 * lane >= lanes<A>))...);
 }
 
 template <class S>
@@ -104,16 +106,36 @@ inline void copy_row(Compute<S>* to, const S* from, int64_t step, int64_t count)
     if (count >= n) return store(to + count - n, load(from + count - n));  // some of it again
     return store(to, load(from, count), count);
   }
-  if (step == 2 && count >= n) {
-    // from[2 * (i + n - 1)] is the last number that may be read: hence the odd ones.
-    auto copy = [&](int64_t at) {
-      store(to + at, halves<A>(load(from + 2 * at), load(from + 2 * at + n - 1),
-                               std::make_integer_sequence<int, n>{}));
-    };
-    for (; i + n <= count; i += n) copy(i);
-    return copy(count - n);
+  if (step == 2 && count > n) {
+    constexpr auto all = std::make_index_sequence<n>{};
+    for (; i + n < count; i += n)
+      store(to + i, every_second<0>(load(from + 2 * i), load(from + 2 * i + n), all));
+    // The last ones, as the second ones of pairs, so that nothing behind them is read.
+    const S* pair = from + 2 * (count - n) - 1;
+    return store(to + count - n, every_second<1>(load(pair), load(pair + n), all));
   }
   for (; i < count; ++i) to[i] = widen(from[i * step]);
+}
+
+// The pairs of a row apart: even[j] = row[2 * j], odd[j] = row[2 * j + 1], j < count; nothing else
+// is read or written.
+template <class S>
+inline void copy_pairs(Compute<S>* even, Compute<S>* odd, const S* row, int64_t count) {
+  constexpr int n = lanes<Compute<S>>;
+  constexpr auto all = std::make_index_sequence<n>{};
+  auto copy = [&](int64_t at) {
+    const auto low = load(row + 2 * at), high = load(row + 2 * at + n);
+    store(even + at, every_second<0>(low, high, all));
+    store(odd + at, every_second<1>(low, high, all));
+  };
+  if (count >= n) {
+    for (int64_t i = 0; i + n < count; i += n) copy(i);
+    return copy(count - n);  // some of it again
+  }
+  const auto low = load(row, 2 * count);
+  const auto high = load(row + n, std::max<int64_t>(2 * count - n, 0));
+  store(even, every_second<0>(low, high, all), count);
+  store(odd, every_second<1>(low, high, all), count);
 }
 
 // Channels side by side in memory become planes: squares are transposed.
@@ -142,46 +164,64 @@ void fill_planes(Compute<S>* to, bool zeroed, const View& x, int64_t n, int64_t 
                  int64_t channels, const Part& part, const Tile& tile, const Panel& panel,
                  const Triple& start, int64_t columns) {
   using A = Compute<S>;
-  const int64_t width = tile.slots[2], step = part[2].advance * x.stride[2];
+  const int64_t width = tile.slots[2], advance = part[2].advance, step = advance * x.stride[2];
+  const int64_t base = part[2].origin(start[2]), residues = tile.residues;
   const bool transposed = x.channel_stride == 1 && channels > 1;
-  for (int64_t residue = 0; residue < tile.residues; ++residue) {
-    const int64_t base = part[2].origin(start[2]) + residue;
-    const Span span(base, part[2].advance, x.size[2], std::min(width, columns));
-    const int64_t offset = (base + span.low * part[2].advance) * x.stride[2];
-    const int64_t count = span.high - span.low;
-    auto fill = [&](int64_t slot, const S* row, int64_t group_of) {
-      A* line = to + (slot * tile.residues + residue) * width;
-      if (transposed && row && count > 0)
-        copy_rows<S>(line + span.low, panel.channel_step, row + offset, step, count, group_of);
-      for (int64_t channel = 0; channel < group_of; ++channel, line += panel.channel_step) {
-        if (!row || count == 0) {
-          if (!zeroed) zero(line, width);
-          continue;
-        }
-        // The width is one of whole vectors, so that zeros may reach where numbers go afterwards.
-        const int64_t behind = span.high / lanes<A> * lanes<A>;
-        if (transposed) {
-          zero(line, span.low);
-          zero(line + span.high, width - span.high);
-          continue;
-        }
-        if (!zeroed) {
-          zero(line, rounded_up(span.low, lanes<A>));
-          zero(line + behind, width - behind);
-        }
-        copy_row<S>(line + span.low, row + offset + channel * x.channel_stride, step, count);
-      }
-    };
-    if (transposed) {
-      each_row<S>(x, x.at<S>(n, first), part, tile, start,
-                  [&](int64_t slot, const S* row) { fill(slot, row, channels); });
-      continue;
+  const bool pairs = residues == 2 && step == 2 && !transposed;
+  std::vector<Span> spans;
+  for (int64_t residue = 0; residue < residues; ++residue)
+    spans.emplace_back(base + residue, advance, x.size[2], std::min(width, columns));
+  // `count` rows of a channel, or of all that are transposed together.
+  auto fill = [&](A* lines, const S* rows, int64_t count) {
+    const int64_t to_step = residues * width, from_step = tile.lattice[1] * x.stride[1];
+    for (int64_t residue = 0; residue < residues; ++residue) {
+      const Span& span = spans[residue];
+      if (span.size() == 0 || pairs) continue;
+      A* to = lines + residue * width + span.low;
+      const S* from = rows + (base + residue + span.low * advance) * x.stride[2];
+      for (int64_t row = 0; row < count; ++row, to += to_step, from += from_step)
+        if (transposed)
+          copy_rows<S>(to, panel.channel_step, from, step, span.size(), channels);
+        else
+          copy_row<S>(to, from, step, span.size());
     }
-    for (int64_t channel = 0; channel < channels; ++channel, to += panel.channel_step)
-      each_row<S>(x, x.at<S>(n, first + channel), part, tile, start,
-                  [&](int64_t slot, const S* row) { fill(slot, row, 1); });
-    to -= channels * panel.channel_step;
-  }
+    if (!pairs) return;
+    // Pairs, and at most one number at each end that has no partner in the row.
+    const Span even = spans[0], odd = spans[1];
+    for (int64_t row = 0; row < count; ++row, lines += to_step, rows += from_step) {
+      for (int64_t j = odd.low; j < std::min(even.low, odd.high); ++j)
+        lines[width + j] = widen(rows[base + 2 * j + 1]);
+      for (int64_t j = std::max(odd.high, even.low); j < even.high; ++j)
+        lines[j] = widen(rows[base + 2 * j]);
+      if (even.low < odd.high)  // of whole pairs: the last number read is an odd one's
+        copy_pairs<S>(lines + even.low, lines + width + even.low, rows + base + 2 * even.low,
+                      odd.high - even.low);
+    }
+  };
+  // Zeros around them; the width is one of whole vectors, so that they may reach where numbers go.
+  auto clear = [&](A* lines, int64_t count) {
+    for (int64_t row = 0; row < count; ++row)
+      for (const Span& span : spans) {
+        const int64_t behind = span.high / lanes<A> * lanes<A>;
+        zero(lines, rounded_up(span.low, lanes<A>));
+        zero(lines + behind, width - behind);
+        lines += width;
+      }
+  };
+  A* first_plane = to;
+  for (int64_t channel = 0; channel < channels; ++channel, to += panel.channel_step)
+    each_rows<S>(x, x.at<S>(n, first + channel), part, tile, start,
+                 [&](int64_t slot, int64_t count, const S* rows) {
+                   A* lines = to + slot * residues * width;
+                   if (!zeroed && rows) clear(lines, count);
+                   if (!zeroed && !rows) zero(lines, count * residues * width);
+                   if (rows && !transposed) fill(lines, rows, count);
+                 });
+  if (transposed)
+    each_rows<S>(x, x.at<S>(n, first), part, tile, start,
+                 [&](int64_t slot, int64_t count, const S* rows) {
+                   if (rows) fill(first_plane + slot * residues * width, rows, count);
+                 });
 }
 
 // The same for a panel of channels; the channels of x lie side by side.
@@ -192,8 +232,7 @@ void fill_channels(Compute<S>* to, const View& x, int64_t n, int64_t first, cons
   const int64_t valid = std::min(cell, x.channels - first);
   const int64_t base = part[2].origin(start[2]), step = tile.lattice[2] * x.stride[2];
   const Span span(base, tile.lattice[2], x.size[2], std::min(width, columns));
-  each_row<S>(x, x.at<S>(n, first), part, tile, start, [&](int64_t slot, const S* row) {
-    auto* line = to + slot * width * cell;
+  auto fill = [&](auto* line, const S* row) {
     const Span filled = row ? span : Span(0, 1, 0, width);
     zero(line, filled.low * cell);
     zero(line + filled.high * cell, (width - filled.high) * cell);
@@ -204,7 +243,13 @@ void fill_channels(Compute<S>* to, const View& x, int64_t n, int64_t first, cons
       copy_row<S>(line + w * cell, from, 1, valid);
       zero(line + w * cell + valid, cell - valid);
     }
-  });
+  };
+  const int64_t row_step = tile.lattice[1] * x.stride[1];
+  each_rows<S>(x, x.at<S>(n, first), part, tile, start,
+               [&](int64_t slot, int64_t count, const S* rows) {
+                 for (int64_t row = 0; row < count; ++row)
+                   fill(to + (slot + row) * width * cell, rows ? rows + row * row_step : nullptr);
+               });
 }
 
 }  // namespace juanji

@@ -31,21 +31,25 @@ struct Order {
 
   Order(const std::vector<int64_t>& given, std::vector<int64_t> chosen, int64_t step)
       : place(given.size(), -1) {
-    std::sort(chosen.begin(), chosen.end(),
-              [&](int64_t a, int64_t b) { return given[a] < given[b]; });
-    auto find = [&](int64_t offset) -> int64_t {  // a tap there that is in no run yet, or -1
-      auto at = std::lower_bound(chosen.begin(), chosen.end(), offset,
-                                 [&](int64_t tap, int64_t wanted) { return given[tap] < wanted; });
-      return at != chosen.end() && given[*at] == offset && place[*at] < 0 ? *at : -1;
-    };
+    auto before = [&](int64_t a, int64_t b) { return given[a] < given[b]; };
+    if (!std::is_sorted(chosen.begin(), chosen.end(), before))
+      std::sort(chosen.begin(), chosen.end(), before);
     for (int length : Runs::lengths) {
       if (length > 1 && step == 0) continue;
+      // Where the members of the run that starts at a tap are looked for: further on for each tap,
+      // since they are sorted.
+      std::array<size_t, Runs::longest> at{};
       for (int64_t tap : chosen) {
         int64_t members[Runs::longest];
         int found = 0;
-        for (; found < length; ++found)
-          if ((members[found] = find(given[tap] + found * step)) < 0) break;
-        if (found < length || members[0] != tap) continue;
+        for (; found < length; ++found) {
+          const int64_t offset = given[tap] + found * step;
+          size_t& next = at[found];
+          while (next < chosen.size() && given[chosen[next]] < offset) ++next;
+          if (next == chosen.size() || given[chosen[next]] != offset) break;
+          if (place[members[found] = chosen[next]] >= 0) break;  // in a run already
+        }
+        if (found < length) continue;
         runs.add(length, {given[tap], given[tap], int64_t(offsets.size())});
         for (int r = 0; r < length; ++r) {
           place[members[r]] = int64_t(offsets.size());

@@ -17,14 +17,15 @@ struct Problem {
 
   int64_t out_channels() const { return groups * outputs; }
 
-  // Groups that a panel of planes holds: enough to be worth a task, and where channels lie side by
-  // side in memory, two cache lines of them.
+  // Groups that a panel of planes holds: enough to be worth a task, few enough for the first-level
+  // cache, and where channels lie side by side in memory, two cache lines of them.
   template <class A>
   int64_t bundle() const {
     constexpr int64_t most = 128 / sizeof(A);
     const int64_t few_weights = 8192 / (inputs * outputs * weight.cells());  // summed in vectors
     bool side_by_side = x.channel_stride == 1 || out.channel_stride == 1;
-    int64_t wanted = side_by_side ? most / std::min(inputs, outputs) : 2048 / out.cells();
+    int64_t wanted = side_by_side ? most / std::min(inputs, outputs)
+                                  : 2048 / std::max(x.cells(), out.cells());
     return std::clamp<int64_t>(std::min({wanted, most, few_weights}), 1, groups);
   }
 

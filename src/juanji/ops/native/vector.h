@@ -189,6 +189,20 @@ inline Vector<A> interleave(Vector<A> a, Vector<A> b, std::integer_sequence<int,
   return __builtin_shufflevector(a, b, (from + lane / 2 + lane % 2 * lanes<A>)...);
 }
 
+// Every second value of a pair of vectors, from the first or the second on.
+template <int odd, class V, size_t... lane>
+inline V every_second(V low, V high, std::index_sequence<lane...>) {
+  if constexpr (sizeof(V) == 32 && sizeof...(lane) == 8) {
+    // Within halves first, then whole pairs of floats: as one shuffle, GCC takes three slow ones.
+    V halves = __builtin_shufflevector(low, high, odd, 2 + odd, 8 + odd, 10 + odd, 4 + odd,
+                                       6 + odd, 12 + odd, 14 + odd);
+    auto pairs = std::bit_cast<Vector<double>>(halves);
+    return std::bit_cast<V>(__builtin_shufflevector(pairs, pairs, 0, 2, 1, 3));
+  } else {
+    return __builtin_shufflevector(low, high, int(2 * lane + odd)...);
+  }
+}
+
 // Swaps the off-diagonal halves of the squares of side 2 * half that two rows belong to.
 template <class A, int half, int... lane>
 inline void exchange(Vector<A>& upper, Vector<A>& lower, std::integer_sequence<int, lane...>) {

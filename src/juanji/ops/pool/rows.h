@@ -7,20 +7,6 @@
 namespace juanji {
 namespace {
 
-// Every second value of a pair of vectors, from the first or the second on.
-template <int odd, class V, size_t... lane>
-inline V every_second(V low, V high, std::index_sequence<lane...>) {
-  if constexpr (sizeof(V) == 32 && sizeof...(lane) == 8) {
-    // Within halves first, then whole pairs of floats: as one shuffle, GCC takes three slow ones.
-    V halves = __builtin_shufflevector(low, high, odd, 2 + odd, 8 + odd, 10 + odd, 4 + odd,
-                                       6 + odd, 12 + odd, 14 + odd);
-    auto pairs = std::bit_cast<Vector<double>>(halves);
-    return std::bit_cast<V>(__builtin_shufflevector(pairs, pairs, 0, 2, 1, 3));
-  } else {
-    return __builtin_shufflevector(low, high, int(2 * lane + odd)...);
-  }
-}
-
 template <class S, size_t... lane>
 inline void interleave(S* to, Vector<Compute<S>> even, Vector<Compute<S>> odd,
                        std::index_sequence<lane...>) {
