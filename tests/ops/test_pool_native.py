@@ -203,6 +203,7 @@ def test_narrow_types_are_the_rounded_answer(layout: str, dtype: torch.dtype) ->
     for call in (
         lambda x: F.max_pool(x, 3, 2, 1),
         lambda x: F.avg_pool(x, 3, 2, 1),
+        lambda x: F.avg_pool(x, 5),
         lambda x: F.avg_unpool(x, 3, 2),
         lambda x: F.stochastic_pool(x.abs(), 3, 2, training=False),
     ):
@@ -399,8 +400,11 @@ def test_a_value_that_no_window_holds_is_checked_too() -> None:
 
 def test_what_is_declined_and_why() -> None:
     x = torch.rand(1, 2, 40, 40)
-    assert "native: taken" in juanji.why(F.max_pool, x, 17)
+    assert "native: taken" in juanji.why(F.max_pool, x, 17, 1)
     assert "the window has more than 256 cells" in juanji.why(F.max_pool, leaf(x), 17)
+    for pool in (F.max_pool, F.avg_pool, F.avg_unpool):
+        assert "rows of so few" in juanji.why(pool, x[..., :5], 3)
+        assert "native: taken" in juanji.why(pool, innermost(x[..., :5]), 3)
     assert "the window has more than 256 cells" in juanji.why(F.stochastic_pool, x, 17)
     wide = torch.rand(1, 1, 200, 200)
     assert "the window is too large" in juanji.why(F.avg_pool, wide, 200)

@@ -7,9 +7,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.compiler import is_compiling
 from torch.overrides import handle_torch_function, has_torch_function_unary
 
 from ...spec import Padding, Size
+from .. import layout
 from ..memory import memory_checked
 from ..operator import operator
 from . import op
@@ -314,6 +316,10 @@ def global_max_pool(input: Tensor) -> Tensor:
     tensor([ 5., 11.])
     """
     axes = _spatial_axes(input)
+    # A graph is not to depend on sizes, as those of a window are.
+    if not is_compiling() and len(axes) <= 3 and layout.channels_innermost(input, len(axes)):
+        output: Tensor = max_pool(input, tuple(input.shape[2:]))
+        return output
     return input.flatten(2).max(-1).values.reshape(*input.shape[:2], *(1 for _ in axes))
 
 

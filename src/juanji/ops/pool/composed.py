@@ -66,8 +66,8 @@ def avg_pool(
         options.append(divisor_override)
     if _torch_averages(bound) and (len(axes) > 1 or divisor_override is None):
         kernel, stride, padding, _ = _numbers(axes)
-        # torch's 3-D kernel for CPUs has no half precision
-        wide = _sum_dtype(input) if len(axes) == 3 and input.is_cpu else input.dtype
+        # torch's 3-D kernel for CPUs has no half precision, and its other gradients sum in it
+        wide = _sum_dtype(input) if input.is_cpu else input.dtype
         output: Tensor = _call(
             lambda x: AVERAGE[len(axes)](x.to(wide), kernel, stride, padding, *options),
             input,

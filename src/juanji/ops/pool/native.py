@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.compiler import is_compiling
 
 from ...bind import Axis, Bound
 from .. import layout
@@ -30,6 +31,12 @@ def declines(input: Tensor, bound: Bound, *_: object) -> str | None:
     return unavailable(input) or _numbers(bound).too_large
 
 
+def declines_short_rows(input: Tensor, bound: Bound, *_: object) -> str | None:
+    """As `declines`, where torch is faster with few outputs."""
+    numbers = _numbers(bound)
+    return unavailable(input) or numbers.too_large or _too_short(input, numbers)
+
+
 def declines_taps(input: Tensor, bound: Bound, *_: object) -> str | None:
     """As `declines`, where taps are recorded."""
     numbers = _numbers(bound)
@@ -38,7 +45,9 @@ def declines_taps(input: Tensor, bound: Bound, *_: object) -> str | None:
 
 def declines_maximum(input: Tensor, bound: Bound) -> str | None:
     """As `declines`; taps are recorded for the gradient alone."""
-    return declines_taps(input, bound) if wants_gradient(input) else declines(input, bound)
+    if wants_gradient(input) and (reason := declines_taps(input, bound)):
+        return reason
+    return declines_short_rows(input, bound)
 
 
 def declines_indices(input: Tensor, indices: Tensor, bound: Bound) -> str | None:
@@ -62,6 +71,8 @@ class _Numbers(NamedTuple):
     unpool: Ints
     too_large: str | None
     too_many_taps: str | None
+    too_short: str | None
+    overlap: bool
 
 
 def _numbers(bound: Bound) -> _Numbers:
@@ -69,7 +80,7 @@ def _numbers(bound: Bound) -> _Numbers:
 
     Bindings are remembered, so that calls alike bring the same object.
     """
-    if torch.compiler.is_compiling():
+    if is_compiling():
         return _count(bound)
     known = _counted.get(id(bound))
     if known is not None and known[0] is bound:
@@ -86,7 +97,7 @@ def _count(bound: Bound) -> _Numbers:
     window = kernel + [axis.stride for axis in axes] + [axis.pad_low for axis in axes]
     dilation, high = [axis.dilation for axis in axes], [axis.pad_high for axis in axes]
     # what a graph is made for is not to depend on sizes
-    if torch.compiler.is_compiling() or any(high):
+    if is_compiling() or any(high):
         window += dilation + high
     elif dilation != [1] * len(axes):
         window += dilation
@@ -96,6 +107,8 @@ def _count(bound: Bound) -> _Numbers:
         (*[axis.fine for axis in axes], *window),
         _too_large(axes),
         f"the window has more than {TAPS} cells" if prod(kernel) > TAPS else None,
+        "rows of so few outputs are no work for vectors" if _are_short(axes) else None,
+        any((axis.kernel - 1) * axis.dilation >= axis.stride for axis in axes),
     )
 
 
@@ -110,6 +123,25 @@ def _too_large(axes: Sequence[Axis]) -> str | None:
         reach = (axis.kernel - 1) * axis.dilation // axis.stride
         needed *= min(axis.kernel, axis.stride) * (reach + least)
     return "the window is too large" if needed > ROOM else None
+
+
+def _are_short(axes: Sequence[Axis]) -> bool:
+    """Whether torch is faster, cell by cell, where vectors lie along the rows.
+
+    Their lanes stay empty, and every phase of the stride is copied to a row of its own. Graphs are
+    not to depend on sizes: they are not asked.
+    """
+    last = axes[-1]
+    phases = 1 if last.kernel == last.stride == 2 else last.stride  # pairs are read in place
+    return not is_compiling() and last.coarse < 6 * phases
+
+
+def _too_short(input: Tensor, numbers: _Numbers) -> str | None:
+    if not numbers.too_short or layout.channels_innermost(input, input.ndim - 2):
+        return None
+    if input.dtype == torch.bfloat16 and numbers.overlap:
+        return None  # torch's gradients are summed in bfloat16
+    return numbers.too_short
 
 
 # ------------------------------------------------------------------------------------ the operators
@@ -138,7 +170,7 @@ def stochastic_pool(
     def pooled(seed: Tensor) -> tuple[Tensor, Any]:
         return _pooled("stochastic_pool", input, numbers, seed, return_indices=return_indices)
 
-    if torch.compiler.is_compiling():
+    if is_compiling():
         return pooled(_seed(None))
     source = torch.default_generator if generator is None else generator
     state = source.get_state()
@@ -174,7 +206,7 @@ def max_unpool(input: Tensor, indices: Tensor, bound: Bound) -> Tensor:
         else:
             output = call("max_unpool", input.unsqueeze(0), indices.unsqueeze(0), size).squeeze(0)
     except RuntimeError:
-        if not torch.compiler.is_compiling():
+        if not is_compiling():
             check_indices(indices, size)  # names the index
         raise
     return output
