@@ -24,6 +24,7 @@ from .arguments import check_indices, check_weights
 ROOM = 1 << 15  # elements of the buffer in planes.h
 LANES = 16  # of the widest vectors
 TAPS = 256  # what a byte can tell apart
+LARGE = 25  # cells of a window that several of torch's calls spread faster than the kernels
 
 
 def declines(input: Tensor, bound: Bound, *_: object) -> str | None:
@@ -35,6 +36,12 @@ def declines_short_rows(input: Tensor, bound: Bound, *_: object) -> str | None:
     """As `declines`, where torch is faster with few outputs."""
     numbers = _numbers(bound)
     return unavailable(input) or numbers.too_large or _too_short(input, numbers)
+
+
+def declines_spread(input: Tensor, bound: Bound) -> str | None:
+    """As `declines_short_rows`, for large windows: torch has no operator, but several calls."""
+    large = prod([axis.kernel for axis in bound.axes]) >= LARGE
+    return declines_short_rows(input, bound) if large else declines(input, bound)
 
 
 def declines_taps(input: Tensor, bound: Bound, *_: object) -> str | None:

@@ -23,7 +23,7 @@ MAX_POOL_WITH_INDICES = _candidates("max_pool_with_indices", "declines_taps")
 AVG_POOL = _candidates("avg_pool", "declines_short_rows")
 STOCHASTIC_POOL = _candidates("stochastic_pool", "declines_taps")
 MAX_UNPOOL = _candidates("max_unpool", "declines_indices")
-AVG_UNPOOL = _candidates("avg_unpool", "declines_short_rows")
+AVG_UNPOOL = _candidates("avg_unpool", "declines_spread")
 
 
 def max_pool(input: Tensor, bound: Bound) -> Tensor:
