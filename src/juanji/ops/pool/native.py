@@ -144,7 +144,7 @@ def _are_short(axes: Sequence[Axis]) -> bool:
 
 
 def _too_short(input: Tensor, numbers: _Numbers) -> str | None:
-    if not numbers.too_short or layout.channels_innermost(input, input.ndim - 2):
+    if not numbers.too_short or not input.is_contiguous():  # torch would copy it
         return None
     if input.dtype == torch.bfloat16 and numbers.overlap:
         return None  # torch's gradients are summed in bfloat16
