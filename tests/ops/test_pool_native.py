@@ -407,6 +407,7 @@ def test_what_is_declined_and_why() -> None:
         assert "rows of so few" in juanji.why(pool, few, 5)
         assert "native: taken" in juanji.why(pool, innermost(few), 5)
         assert "native: taken" in juanji.why(pool, x[..., :5], 5)  # torch would copy it
+    assert "rows of so few" in juanji.why(F.max_pool, few, 5, return_indices=True)
     assert "native: taken" in juanji.why(F.avg_unpool, few, 3)
     assert "the window has more than 256 cells" in juanji.why(F.stochastic_pool, x, 17)
     wide = torch.rand(1, 1, 200, 200)
