@@ -75,6 +75,8 @@ def window(draw: Draw, axes: int, most_dilated: int = 3) -> tuple[list[int], ...
     """Return input size, kernel, stride, low padding, dilation, output size."""
     most = {1: (70, 31), 2: (19, 6), 3: (9, 3)}[axes]
     fine, kernel = draw.many(axes, 1, most[0]), draw.many(axes, 1, most[1])
+    if draw.random() < 0.3:  # a long row
+        fine[-1] = draw.randint(20, 70)
     stride, dilation = draw.many(axes, 1, 3), draw.many(axes, 1, most_dilated)
     low = [draw.randint(0, (k - 1) * d) for k, d in zip(kernel, dilation, strict=True)]
     coarse = [  # so that the first window and the last hold a cell of the input

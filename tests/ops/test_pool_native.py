@@ -57,8 +57,8 @@ layouts = st.sampled_from(sorted(LAYOUTS))
 def large(draw: st.DrawFn) -> tuple[Tensor, Arguments]:
     """Maps that fill vectors and leave a rest, windows of every kind."""
     axes = draw(st.integers(1, 3))
-    most = (70, 20, 9)[axes - 1]
-    size = [draw(st.integers(1, most)) for _ in range(axes)]
+    most = ((70,), (20, 60), (9, 9, 50))[axes - 1]  # rows long and short
+    size = [draw(st.integers(1, longest)) for longest in most]
     kernel = [draw(st.integers(1, (9, 5, 3)[axes - 1])) for _ in range(axes)]
     stride = [draw(st.integers(1, 6 if axes == 1 else 3)) for _ in range(axes)]
     dilation = [draw(st.sampled_from([1, 1, 2, 3])) for _ in range(axes)]
@@ -360,6 +360,7 @@ def test_opcheck(name: str, layout: str) -> None:
 
 def test_what_does_not_fit_is_refused_by_the_operators_themselves() -> None:
     x, y, operators = torch.rand(2, 3, 5, 6), torch.rand(2, 3, 3, 4), torch.ops.juanji
+    wide = torch.rand(1, 1, 300, 300)
     taps = torch.zeros(2, 3, 3, 4, dtype=torch.uint8)
     indices = torch.zeros(2, 3, 3, 4, dtype=torch.int64)
     for call, message in (
@@ -369,7 +370,7 @@ def test_what_does_not_fit_is_refused_by_the_operators_themselves() -> None:
         ),
         (lambda: operators.max_pool(x, [3, 4, 0, *WINDOW[1:]]), "kernel, stride"),
         (lambda: operators.max_pool(x, [3, 4, 2**40, *WINDOW[1:]]), "below 2"),
-        (lambda: operators.max_pool(x, [3, 4, 300, 300, *WINDOW[2:]]), "window is too large"),
+        (lambda: operators.max_pool(wide, [1, 1, 300, 300, *WINDOW[2:]]), "window is too large"),
         (lambda: operators.max_pool_with_taps(x, [3, 4, 17, 16, *WINDOW[2:]]), "at most 256"),
         (lambda: operators.max_pool(x.int(), POOL), "dtype must be float32"),
         (lambda: operators.max_pool(x[0, 0], POOL), r"shape \(N, C"),
@@ -402,13 +403,8 @@ def test_what_is_declined_and_why() -> None:
     x = torch.rand(1, 2, 40, 40)
     assert "native: taken" in juanji.why(F.max_pool, x, 17, 1)
     assert "the window has more than 256 cells" in juanji.why(F.max_pool, leaf(x), 17)
-    few = torch.rand(1, 2, 40, 5)
     for pool in (F.max_pool, F.avg_pool, F.avg_unpool):
-        assert "rows of so few" in juanji.why(pool, few, 5)
-        assert "native: taken" in juanji.why(pool, innermost(few), 5)
-        assert "native: taken" in juanji.why(pool, x[..., :5], 5)  # torch would copy it
-    assert "rows of so few" in juanji.why(F.max_pool, few, 5, return_indices=True)
-    assert "native: taken" in juanji.why(F.avg_unpool, few, 3)
+        assert "native: taken" in juanji.why(pool, torch.rand(1, 2, 40, 5), 5)
     assert "the window has more than 256 cells" in juanji.why(F.stochastic_pool, x, 17)
     wide = torch.rand(1, 1, 200, 200)
     assert "the window is too large" in juanji.why(F.avg_pool, wide, 200)

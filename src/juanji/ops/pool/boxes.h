@@ -32,12 +32,28 @@ inline std::optional<Boxes> boxes_of(const Windows& windows) {
   Boxes boxes{windows.size(false), windows.size(true), {}};
   for (int a = 0; a < 3; ++a) {
     const Axis& axis = windows.axis[a];
-    if (axis.kernel != axis.stride || axis.low != 0 || (axis.kernel > 1 && axis.dilation != 1) ||
-        axis.coarse * axis.stride > axis.fine)
+    if ((axis.kernel != axis.stride && axis.coarse > 1) || axis.low != 0 ||
+        (axis.kernel > 1 && axis.dilation != 1) || axis.coarse * axis.kernel > axis.fine)
       return {};
     boxes.box[a] = axis.kernel;
   }
   return boxes;
+}
+
+// Boxes that are whole rows of their planes lie end to end: they are boxes in one row, and planes of one
+// box are one row of them together. `coarse` and `fine`, which is dense, are seen so.
+inline void join_rows(Boxes& boxes, View& coarse, View& fine) {
+  auto whole = [&] { return boxes.coarse[2] == 1 && boxes.box[2] == boxes.fine[2]; };
+  for (int joins = 0; joins < 2 && whole(); ++joins) {
+    for (Triple* size : {&boxes.coarse, &boxes.fine, &boxes.box})
+      *size = {1, (*size)[0], (*size)[1] * (*size)[2]};
+    coarse.stride = {0, coarse.stride[0], coarse.stride[1]};
+    fine.stride = {0, fine.stride[0], fine.stride[2]};
+  }
+  if (!whole() || boxes.fine[0] * boxes.fine[1] > 1) return;
+  boxes.coarse[2] = coarse.channels, boxes.fine[2] *= fine.channels;
+  coarse.stride[2] = coarse.channel_stride;
+  coarse.channels = fine.channels = 1;
 }
 
 // Coarse cells of a row, `channels` side by side, that are one task.
@@ -68,10 +84,12 @@ inline bool along_channels(std::initializer_list<const View*> views) {
 
 // `make()` gives every thread its own `op`: `op.go_to(n, c, d, h)` is told of a coarse row, and false
 // gives up; `at = op.begin(w, c, count)` reads a vector of it, of which `op.cell(at, i, j)` gives what
-// goes to the cells at (i, j) in their boxes, i counting the rows of a box; if it `spreads`, the same
-// to all. `op.end(at)` follows. The target is dense, and zero where no box is.
+// goes to the cells at (i, j) in their boxes, i counting the rows of a box; `op.end(at)` follows. If it
+// `spreads`, the same value goes to all, which need not lie in pairs. The target is dense, and zero
+// where no box is.
 template <class S, class Make>
-void write_boxes(const Boxes& boxes, const View& target, bool innermost, const Make& make) {
+void write_boxes(const Boxes& boxes, const View& target, bool innermost, bool pairs,
+                 const Make& make) {
   using A = Compute<S>;
   constexpr int width = lanes<A>;
   constexpr auto all = std::make_index_sequence<width>{};
@@ -89,7 +107,7 @@ void write_boxes(const Boxes& boxes, const View& target, bool innermost, const M
       std::fill(row, row + whole, S{});
     }
   };
-  const int64_t chunk = box_chunk(channels);
+  const int64_t chunk = box_chunk(innermost || pairs ? channels : box[2]);
   const int64_t cost = (boxes.taps() + 1) * std::min(chunk, coarse[2]) * channels;
   each_part(target.batch, target.channels / channels, coarse, chunk, cost, [&] {
     // all copied: threads share no line of memory that one of them may write beside
@@ -117,6 +135,18 @@ void write_boxes(const Boxes& boxes, const View& target, bool innermost, const M
                   store(to + offset[i] + j * channels + k, op.cell(at, i, j), count);
               op.end(at);
             });
+      } else if (spreads && !pairs) {
+        if constexpr (spreads) {  // one row of the boxes, then copies of it
+          S *cell = to, *end = to + many * box[2];
+          for (int64_t w = 0; w < many; ++w) {
+            const auto value = op.value(w0 + w);
+            S* next = cell + box[2];  // beyond it, the next boxes follow
+            for (; cell < next && cell + width <= end; cell += width) store(cell, splat(value));
+            std::fill(std::min(cell, next), next, narrow<S>(value));
+            cell = next;
+          }
+          for (int64_t i = 1; i < rows; ++i) std::copy(to, end, to + offset[i]);
+        }
       } else {
         each_vector<width>(many, [&](int64_t w, int64_t count) {
           auto at = op.begin(w0 + w, 0, count);
@@ -163,6 +193,7 @@ struct Spread {
     return by(load(row + w * source.stride[2] + c, count));
   }
   Vector<A> cell(Vector<A> value, int64_t, int64_t) const { return value; }
+  A value(int64_t w) const { return by(widen(row[w * source.stride[2]])); }
   void end(Vector<A>) const {}
 };
 
@@ -223,8 +254,8 @@ void reduce_pairs(const Op& op, const S* source, const std::vector<int64_t>& row
         if (count == width) low = load(from), high = load(from + width);
         else if (2 * count <= width) low = load(from, 2 * count), high = Vector<A>{};
         else low = load(from), high = load(from + width, 2 * count - width);
-        op.template take<pass>(state, every_second<0>(low, high, all), taps, 2 * i, w, count);
-        op.template take<pass>(state, every_second<1>(low, high, all), taps, 2 * i + 1, w, count);
+        op.template take<pass>(state, every_second<0>(low, high, all), taps[2 * i], w, count);
+        op.template take<pass>(state, every_second<1>(low, high, all), taps[2 * i + 1], w, count);
       }
     };
     op.begin(state, w, count);
@@ -246,8 +277,7 @@ void read_pairs(const Boxes& boxes, const View& source, const std::vector<int32_
   std::vector<int64_t> rows(boxes.rows());
   for (int64_t i = 0; i < boxes.rows(); ++i) rows[i] = boxes.row_offset(source, i);
   Taps<A> taps;
-  taps.clear(boxes.taps());
-  for (int32_t number : numbers) taps.add(0, 0, number, 1);
+  for (int32_t number : numbers) taps.push_back({0, 0, number, 1});
   // Where boxes are deep, rows come from planes that are as far from each other as a page, at each of
   // which the processor's own prefetching begins anew: the next planes are asked for early.
   const int64_t ahead = boxes.fine[0] > 1 ? boxes.box[0] * source.stride[0] : 0;
@@ -267,10 +297,10 @@ template <class S, class Make>
 void read_boxes(const Boxes& boxes, const View& source, const std::vector<int32_t>& numbers,
                 const Make& make) {
   Taps<Compute<S>> taps;
-  taps.clear(boxes.taps());
   for (int64_t tap = 0; tap < boxes.taps(); ++tap)
-    taps.add(boxes.row_offset(source, tap / boxes.box[2]) + tap % boxes.box[2] * source.stride[2],
-             0, numbers[tap], 1);
+    taps.push_back({boxes.row_offset(source, tap / boxes.box[2]) +
+                        tap % boxes.box[2] * source.stride[2],
+                    0, numbers[tap], 1});
   const int64_t chunk = box_chunk(source.channels);
   const int64_t cost = boxes.taps() * std::min(chunk, boxes.coarse[2]) * source.channels;
   each_part(source.batch, 1, boxes.coarse, chunk, cost, [&] {

@@ -6,92 +6,149 @@
 namespace juanji {
 namespace {
 
-struct Place {
-  int64_t n, d, h, w;
-  double divisor;               // of the target
-  int64_t source_at, number_at;  // to what the taps' offsets are added
+// A target cell in some planes, which lie side by side, and where its sources' offsets start.
+template <class T>
+struct Cell {
+  int64_t plane, count;  // the first plane, n * C + c, and how many
+  int64_t d, h, w;
+  T* out;
+  uint8_t* taps_out;
+  const T* source;
+  const uint8_t* numbers;  // recorded taps of the sources
+  const Taps<Compute<T>>& taps;
+  const Division<Compute<T>>& by;  // the divisor
+
+  int64_t first_tap() const { return taps.empty() ? 0 : taps.front().number; }
 };
 
-template <class T>
-inline T* place_in(const View& view, const Place& place) {
-  return view.at<T>(place.n, 0) + place.d * view.stride[0] + place.h * view.stride[1] +
-         place.w * view.stride[2];
-}
-
-// The columns of a chunk. Many have the same sources but for a shift: they share a pattern.
+// The sources of cells. Many cells have the same but for a shift, and share a list.
 template <class A>
-struct Columns {
-  struct Pattern {
-    std::vector<Source> sources;   // `at` counted from the first one's
-    std::vector<double> divisors;  // of the sources
-    double own;                    // of the column
-
-    bool operator==(const Pattern& other) const {
-      return sources == other.sources && divisors == other.divisors && own == other.own;
-    }
+class CellSources {
+ public:
+  struct Row {
+    int64_t d, h;
+    size_t pattern;
+    int64_t source_at, number_at;  // of the first source row
   };
-  std::vector<Pattern> patterns;
-  std::vector<Taps<A>> taps;     // of a pattern, for
-  std::vector<int64_t> made;     // this row of the target
-  std::vector<size_t> pattern;   // of a column
-  std::vector<int64_t> first;    // where a column's first source is
+  struct Column {
+    int64_t w;
+    size_t pattern;
+    int64_t source_at, number_at;  // from the row to the first source
+  };
+  std::vector<Column> columns;
 
-  void find(const Job& job, int64_t begin, int64_t count) {
+  explicit CellSources(const Job& job) : job(job) {}
+
+  void find_columns(int64_t begin, int64_t count) {
+    columns.clear(), column_patterns.clear();
+    forget_rows();
     const Axis& last = job.windows.axis[2];
-    patterns.clear(), pattern.clear(), first.clear();
-    Pattern one;
+    ColumnPattern one;
     for (int64_t w = begin; w < begin + count; ++w) {
       last.sources(job.adjoint, w, one.sources);
       one.divisors.clear();
       for (const Source& s : one.sources)
         one.divisors.push_back(job.divides_sources() ? job.divisor.along(job.windows, 2, s.at) : 1);
       one.own = job.divides_targets() ? job.divisor.along(job.windows, 2, w) : 1;
-      first.push_back(one.sources.empty() ? 0 : one.sources[0].at);
-      for (Source& s : one.sources) s.at -= first.back();
-      size_t like = patterns.size();
-      while (like > 0 && !(patterns[like - 1] == one)) --like;
-      pattern.push_back(like > 0 ? like - 1 : patterns.size());
-      if (like == 0) patterns.push_back(one);
+      const int64_t first = one.sources.empty() ? 0 : one.sources[0].at;
+      for (Source& s : one.sources) s.at -= first;
+      columns.push_back({w, number_of(column_patterns, one), first * job.source.stride[2],
+                         job.numbers ? first * job.numbers->stride[2] : 0});
     }
-    taps.resize(std::max(taps.size(), patterns.size()));
-    made.assign(patterns.size(), -1);
   }
 
-  const Taps<A>& of(size_t index, const Job& job, const std::vector<RowSource>& rows, int64_t row) {
-    Taps<A>& found = taps[index];
-    if (made[index] == row) return found;
-    made[index] = row;
-    const Pattern& columns = patterns[index];
+  Row find_row(int64_t d, int64_t h) {
+    row_sources(job, d, h, found, one_row.rows);
+    one_row.own = row_divisor(job, d, h);
+    const RowSource first = one_row.rows.empty() ? RowSource{} : one_row.rows[0];
+    for (RowSource& row : one_row.rows) row.d -= first.d, row.h -= first.h;
+    const size_t pattern = number_of(row_patterns, one_row);
+    if (lists.size() < row_patterns.size() * column_patterns.size())
+      lists.resize(row_patterns.size() * column_patterns.size());
+    return {d, h, pattern, offset(job.source, first), job.numbers ? offset(*job.numbers, first) : 0};
+  }
+
+  // Rows found before count no longer. To be called now and then: lists are kept.
+  void forget_rows() {
+    row_patterns.clear(), lists.clear();
+    kept = 0;
+  }
+  bool too_many() const { return kept > 1 << 13; }
+
+  // The taps' offsets are counted from a cell's first source on.
+  struct List {
+    Taps<A> taps;
+    Division<A> by = 1;
+    bool made = false;
+  };
+  const List& of(const Row& row, const Column& column) {
+    List& list = lists[row.pattern * column_patterns.size() + column.pattern];
+    if (list.made) return list;
+    const ColumnPattern& along = column_patterns[column.pattern];
     const View& source = job.source;
-    found.clear(int64_t(rows.size() * columns.sources.size()));
-    for (const RowSource& r : rows) {
-      int64_t at = r.d * source.stride[0] + r.h * source.stride[1], number_at = 0;
-      if (job.numbers) number_at = r.d * job.numbers->stride[0] + r.h * job.numbers->stride[1];
-      for (size_t s = 0; s < columns.sources.size(); ++s) {
-        const Source& column = columns.sources[s];
-        found.add(at + column.at * source.stride[2],
-                  job.numbers ? number_at + column.at * job.numbers->stride[2] : 0,
-                  r.number * job.windows.axis[2].kernel + column.tap,
-                  A(r.divisor * columns.divisors[s]));
+    const std::vector<RowSource>& rows = row_patterns[row.pattern].rows;
+    list.taps.reserve(rows.size() * along.sources.size());
+    for (const RowSource& r : rows)
+      for (size_t s = 0; s < along.sources.size(); ++s) {
+        const Source& cell = along.sources[s];
+        const int64_t number = r.number * job.windows.axis[2].kernel + cell.tap;
+        list.taps.push_back(
+            {offset(source, r) + cell.at * source.stride[2],
+             job.numbers ? offset(*job.numbers, r) + cell.at * job.numbers->stride[2] : 0,
+             int32_t(number), A(r.divisor * along.divisors[s])});
       }
-    }
-    return found;
+    list.by = A(row_patterns[row.pattern].own * along.own);
+    list.made = true;
+    kept += list.taps.size();
+    return list;
+  }
+
+ private:
+  struct ColumnPattern {
+    std::vector<Source> sources;   // `at` counted from the first one's
+    std::vector<double> divisors;  // of the sources
+    double own;                    // of the target
+
+    bool operator==(const ColumnPattern&) const = default;
+  };
+  struct RowPattern {
+    std::vector<RowSource> rows;  // `d` and `h` counted from the first one's
+    double own;
+
+    bool operator==(const RowPattern&) const = default;
+  };
+
+  const Job& job;
+  std::vector<ColumnPattern> column_patterns;
+  std::vector<RowPattern> row_patterns;
+  std::vector<List> lists;     // of row patterns x column patterns
+  size_t kept = 0;             // taps in all lists
+  std::vector<Source> found[2];
+  RowPattern one_row;
+
+  template <class Pattern>
+  static size_t number_of(std::vector<Pattern>& known, const Pattern& one) {
+    for (size_t like = known.size(); like > 0; --like)
+      if (known[like - 1] == one) return like - 1;
+    known.push_back(one);
+    return known.size() - 1;
+  }
+  static int64_t offset(const View& view, const RowSource& row) {
+    return row.d * view.stride[0] + row.h * view.stride[1];
   }
 };
 
-// `make()` gives every thread its own `each(place, taps)`.
-template <class A, class Make>
+// `make()` gives every thread its own `each(cell)`.
+template <class S, class Make>
 void cells(const Job& job, const Make& make) {
   constexpr int64_t chunk = 256;
-  const View& source = job.source;
+  const View &source = job.source, &target = job.target;
   Triple size = job.windows.size(job.adjoint);
   int64_t chunks = (size[2] + chunk - 1) / chunk;
   int64_t cost = source.channels * std::min(size[2], chunk) * (job.adjoint ? 1 : 4);
   parallel(source.batch * size[0] * size[1] * chunks, [&](int64_t begin, int64_t end) {
     auto each = make();
-    std::vector<Source> found[2];
-    std::vector<RowSource> rows;
-    Columns<A> columns;
+    CellSources<Compute<S>> sources(job);
     int64_t known = -1;  // the chunk whose columns are known
     for (int64_t task = begin; task < end; ++task) {
       int64_t row = task, h = row % size[1];
@@ -99,18 +156,23 @@ void cells(const Job& job, const Make& make) {
       int64_t d = row % size[0];
       row /= size[0];
       int64_t n = row % source.batch, part = row / source.batch;
-      int64_t w0 = part * chunk, count = std::min(chunk, size[2] - w0);
-      if (part != known) columns.find(job, w0, count);
+      int64_t w0 = part * chunk;
+      if (part != known) sources.find_columns(w0, std::min(chunk, size[2] - w0));
       known = part;
-      row_sources(job, d, h, found, rows);
-      double by = row_divisor(job, d, h);
-      for (int64_t w = 0; w < count; ++w) {
-        size_t index = columns.pattern[size_t(w)];
-        int64_t first = columns.first[size_t(w)];
-        const Taps<A>& taps = columns.of(index, job, rows, task);
-        each(Place{n, d, h, w0 + w, by * columns.patterns[index].own, first * source.stride[2],
-                   job.numbers ? first * job.numbers->stride[2] : 0},
-             taps);
+      if (sources.too_many()) sources.forget_rows();
+      const auto found = sources.find_row(d, h);
+      const S* from = source.at<S>(n, 0) + found.source_at;
+      const uint8_t* numbers =
+          job.numbers ? job.numbers->template at<uint8_t>(n, 0) + found.number_at : nullptr;
+      S* to = row_of<S>(target, n, 0, d, h);
+      uint8_t* taps_out = job.taps_out ? row_of<uint8_t>(*job.taps_out, n, 0, d, h) : nullptr;
+      for (const auto& column : sources.columns) {
+        const auto& [taps, by, made] = sources.of(found, column);
+        each(Cell<S>{n * source.channels, source.channels, d, h, column.w,
+                     to + column.w * target.stride[2],
+                     taps_out ? taps_out + column.w * job.taps_out->stride[2] : nullptr,
+                     from + column.source_at, numbers ? numbers + column.number_at : nullptr,
+                     taps, by});
       }
     }
   }, cost);

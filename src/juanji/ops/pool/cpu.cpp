@@ -2,6 +2,7 @@
 // planes.h; what is made of their sources: reduce.h; the relation: window.h.
 #include "draw.h"
 #include "lines.h"
+#include "panels.h"
 #include "place.h"
 #include "unpool.h"
 
@@ -35,18 +36,14 @@ void maximum(const Job& job, bool innermost) {
         }
       };
     });
-  if (innermost) {
-    cells<A>(job, [&] {
-      return [&](const Place& place, const Taps<A>& taps) {
-        Op op;
-        op.out = place_in<S>(job.target, place);
-        if constexpr (numbered) op.taps_out = place_in<uint8_t>(*job.taps_out, place);
-        op.first = taps.count ? taps.number[0] : 0;
-        reduce<false>(op, source.at<S>(place.n, 0) + place.source_at, taps, source.channels);
-      };
-    });
-    return;
-  }
+  auto at_cells = [] {
+    return []<class T>(const Cell<T>& cell) {
+      const Maximum<T, numbered> op{cell.out, cell.taps_out, nullptr, cell.first_tap()};
+      reduce<false>(op, cell.source, cell.taps, cell.count);
+    };
+  };
+  if (innermost) return cells<S>(job, at_cells);
+  if (in_panels<A>(job)) return panels<S>(job, at_cells);
   if (boxes && in_pairs(*boxes, {&source}))
     return read_pairs<S>(*boxes, source, in_order(*boxes), [&] {
       return [&](int64_t n, int64_t c, int64_t d, int64_t h, int64_t, int64_t) {
@@ -151,45 +148,55 @@ std::optional<double> one_divisor(const Job& job) {
   return by;
 }
 
+// Windows side by side. False where another way is faster.
+template <class S>
+bool sum_boxes(const Job& job, Boxes boxes, bool innermost) {
+  using A = Compute<S>;
+  View source = job.source, target = job.target;
+  const bool pairs = !innermost && in_pairs(boxes, {&source});
+  A by = 1;  // whole windows have one divisor
+  if (job.divisor.kind != Divisor::none)
+    for (int a = 0; a < 3; ++a) by *= A(job.divisor.along(job.windows, a, 0));
+  if (job.adjoint) {
+    if (!innermost && !pairs) join_rows(boxes, source, target);
+    write_boxes<S>(boxes, target, innermost, pairs, [&] { return Spread<S>{source, by}; });
+    return true;
+  }
+  if (innermost) {
+    read_boxes<S>(boxes, source, in_order(boxes), [&] {
+      return [&](int64_t n, int64_t d, int64_t h, int64_t first, int64_t count, const auto& reduce) {
+        S* row = row_of<S>(target, n, 0, d, h);
+        for (int64_t w = first; w < first + count; ++w)
+          reduce(Sum<S, false>{row + w * target.stride[2], nullptr, by}, w);
+      };
+    });
+    return true;
+  }
+  if (!pairs || in_panels<A>(job)) return false;
+  read_pairs<S>(boxes, source, in_order(boxes), [&] {
+    return [&](int64_t n, int64_t c, int64_t d, int64_t h, int64_t, int64_t) {
+      return Sum<S, false>{row_of<S>(target, n, c, d, h), nullptr, by};
+    };
+  });
+  return true;
+}
+
 template <class S>
 void sum(const Job& job, bool innermost) {
   using A = Compute<S>;
-  const View& source = job.source;
-  if (const auto boxes = boxes_of(job.windows)) {
-    A by = 1;  // whole windows have one divisor
-    if (job.divisor.kind != Divisor::none)
-      for (int a = 0; a < 3; ++a) by *= A(job.divisor.along(job.windows, a, 0));
-    if (job.adjoint && (innermost || in_pairs(*boxes, {&source})))
-      return write_boxes<S>(*boxes, job.target, innermost, [&] { return Spread<S>{source, by}; });
-    if (!job.adjoint && innermost)
-      return read_boxes<S>(*boxes, source, in_order(*boxes), [&] {
-        return [&](int64_t n, int64_t d, int64_t h, int64_t first, int64_t count, const auto& reduce) {
-          S* row = row_of<S>(job.target, n, 0, d, h);
-          for (int64_t w = first; w < first + count; ++w)
-            reduce(Sum<S, false>{row + w * job.target.stride[2], nullptr, by}, w);
-        };
-      });
-    if (!job.adjoint && in_pairs(*boxes, {&source}))
-      return read_pairs<S>(*boxes, source, in_order(*boxes), [&] {
-        return [&](int64_t n, int64_t c, int64_t d, int64_t h, int64_t, int64_t) {
-          return Sum<S, false>{row_of<S>(job.target, n, c, d, h), nullptr, by};
-        };
-      });
-  }
-  if (innermost) {
-    cells<A>(job, [&] {
-      return [&](const Place& place, const Taps<A>& taps) {
-        auto add = [&](auto op) {
-          op.out = place_in<S>(job.target, place);
-          op.by = A(place.divisor);
-          reduce<false>(op, source.at<S>(place.n, 0) + place.source_at, taps, source.channels);
-        };
-        if (job.divides_sources()) add(Sum<S, true>{});
-        else add(Sum<S, false>{});
+  const auto boxes = boxes_of(job.windows);
+  if (boxes && sum_boxes<S>(job, *boxes, innermost)) return;
+  auto at_cells = []<bool scaled>(std::bool_constant<scaled>) {
+    return [] {
+      return []<class T>(const Cell<T>& cell) {
+        const Sum<T, scaled> op{cell.out, nullptr, cell.by};
+        reduce<false>(op, cell.source, cell.taps, cell.count);
       };
-    });
-    return;
-  }
+    };
+  };
+  if (innermost && job.divides_sources()) return cells<S>(job, at_cells(std::true_type{}));
+  if (innermost) return cells<S>(job, at_cells(std::false_type{}));
+  if (in_panels<A>(job)) return panels<S>(job, at_cells(std::false_type{}));
   if (in_lines(job)) return pool_lines<S, Plus>(job);
   // Sources are divided before they are summed, as torch does it; where that is exact, the sum is.
   Job undivided = job;
@@ -256,20 +263,17 @@ Tensor avg_unpool_gradient(const Tensor& gradient, const Ints& numbers) {
 
 template <class S>
 void place(const Job& job, bool innermost) {
-  using A = Compute<S>;
   const View& source = job.source;
   const auto boxes = boxes_of(job.windows);
   if (boxes && (innermost ? along_channels({&source, job.numbers})
                           : in_long_pairs<S>(*boxes, {&source, job.numbers})))
-    return write_boxes<S>(*boxes, job.target, innermost, [&] {
+    return write_boxes<S>(*boxes, job.target, innermost, !innermost, [&] {
       return AtTap<S>{source, *job.numbers, boxes->box[2]};
     });
   if (!innermost) return place_values<S>(job);
-  cells<A>(job, [&] {
-    return [&](const Place& place, const Taps<A>& taps) {
-      Matching<S> op{place_in<S>(job.target, place),
-                     job.numbers->at<uint8_t>(place.n, 0) + place.number_at};
-      reduce<false>(op, source.at<S>(place.n, 0) + place.source_at, taps, source.channels);
+  cells<S>(job, [] {
+    return [](const Cell<S>& cell) {
+      reduce<false>(Matching<S>{cell.out, cell.numbers}, cell.source, cell.taps, cell.count);
     };
   });
 }

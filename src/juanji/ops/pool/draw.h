@@ -4,7 +4,7 @@
 #include <atomic>
 
 #include "boxes.h"
-#include "cells.h"
+#include "panels.h"
 #include "planes.h"
 #include "random.h"
 
@@ -71,64 +71,63 @@ void draw(const Job& job, bool innermost, int64_t seed, std::atomic<bool>& doubt
   using A = Compute<S>;
   const View& source = job.source;
   Triple size = job.windows.size(false);
-  auto key = [&](int64_t n, int64_t c, int64_t d, int64_t h) {
-    return row_key(seed, ((n * source.channels + c) * size[0] + d) * size[1] + h);
+  auto key = [&](int64_t plane, int64_t d, int64_t h) {
+    return row_key(seed, (plane * size[0] + d) * size[1] + h);
   };
   const auto boxes = boxes_of(job.windows);
-  if (!innermost && boxes && in_pairs(*boxes, {&source})) {
+  if (!innermost && boxes && in_pairs(*boxes, {&source}) && !in_panels<A>(job)) {
     read_pairs<S>(*boxes, source, in_order(*boxes), [&] {
       return [&](int64_t n, int64_t c, int64_t d, int64_t h, int64_t, int64_t) {
-        auto random = [row = key(n, c, d, h)](int64_t w) { return random_in_row<A>(w, row); };
+        auto random = [row = key(n * source.channels + c, d, h)](int64_t w) { return random_in_row<A>(w, row); };
         return Draw<S, decltype(random)>{random, doubt, row_of<S>(job.target, n, c, d, h),
                                          row_of<uint8_t>(*job.taps_out, n, c, d, h)};
       };
     });
     return;
   }
-  if (!innermost) {
-    planes<S>(job, A(0), [&](int64_t cells) {
-      return [&, random = std::unique_ptr<A[]>(new A[size_t(cells)]())](const Block<A>& block) {
-        for (int64_t r = 0; r < block.row_count; ++r) {
-          Key row = key(block.n, block.c, block.d, block.row + r);
-          for (int64_t j = 0; j < block.column_count; j += lanes<A>)
-            store(random.get() + r * block.pitch + j, random_in_row<A>(block.column + j, row),
-                  block.column_count - j);
-        }
-        auto share = [from = random.get()](int64_t at) { return load(from + at); };
-        return Draw<S, decltype(share)>{
-            share, doubt, static_cast<S*>(block.out), block.taps_out,
-            block.first_depth * job.windows.axis[1].kernel * job.windows.axis[2].kernel,
-            block.first};
-      };
-    });
-    return;
-  }
-  struct Keys {  // of the row with all its channels
+  struct Keys {  // of the cells' rows, plane by plane
     std::vector<uint32_t> first, second;
-    int64_t n = -1, d = -1, h = -1;
+    int64_t plane = -1, d = -1, h = -1;
   };
-  cells<A>(job, [&] {
-    size_t room = size_t(source.channels + lanes<A>);
-    return [&, keys = Keys{std::vector<uint32_t>(room), std::vector<uint32_t>(room)}](const Place& place, const Taps<A>& taps) mutable {
+  auto at_cells = [&] {
+    size_t room = size_t(innermost ? source.channels + lanes<A> : lanes<A>);
+    return [&, keys = Keys{std::vector<uint32_t>(room), std::vector<uint32_t>(room)}]<class T>(
+               const Cell<T>& cell) mutable {
       uint32_t* first = keys.first.data();
       uint32_t* second = keys.second.data();
-      if (place.n != keys.n || place.d != keys.d || place.h != keys.h) {
-        keys.n = place.n, keys.d = place.d, keys.h = place.h;
-        for (int64_t c = 0; c < source.channels; ++c) {
-          Key row = key(place.n, c, place.d, place.h);
-          first[c] = row.first, second[c] = row.second;
+      if (cell.plane != keys.plane || cell.d != keys.d || cell.h != keys.h) {
+        keys.plane = cell.plane, keys.d = cell.d, keys.h = cell.h;
+        for (int64_t i = 0; i < cell.count; ++i) {
+          Key row = key(cell.plane + i, cell.d, cell.h);
+          first[i] = row.first, second[i] = row.second;
         }
       }
-      auto random = [=, w = uint32_t(place.w)](int64_t c) {
+      auto random = [=, w = uint32_t(cell.w)](int64_t i) {
         RandomBits<A> a, b;
-        std::memcpy(&a, first + c, sizeof a);
-        std::memcpy(&b, second + c, sizeof b);
+        std::memcpy(&a, first + i, sizeof a);
+        std::memcpy(&b, second + i, sizeof b);
         return uniform<A>(RandomBits<A>{} + w, a, b);
       };
-      Draw<S, decltype(random)> op{random, doubt, place_in<S>(job.target, place),
-                                   place_in<uint8_t>(*job.taps_out, place),
-                                   taps.count ? taps.number[0] : 0};
-      reduce<false>(op, source.at<S>(place.n, 0) + place.source_at, taps, source.channels);
+      const Draw<T, decltype(random)> op{random, doubt, cell.out, cell.taps_out,
+                                         cell.first_tap()};
+      reduce<false>(op, cell.source, cell.taps, cell.count);
+    };
+  };
+  if (innermost) return cells<S>(job, at_cells);
+  if (in_panels<A>(job)) return panels<S>(job, at_cells);
+  planes<S>(job, A(0), [&](int64_t cells) {
+    return [&, random = std::unique_ptr<A[]>(new A[size_t(cells)]())](const Block<A>& block) {
+      for (int64_t r = 0; r < block.row_count; ++r) {
+        Key row = key(block.n * source.channels + block.c, block.d, block.row + r);
+        for (int64_t j = 0; j < block.column_count; j += lanes<A>)
+          store(random.get() + r * block.pitch + j, random_in_row<A>(block.column + j, row),
+                block.column_count - j);
+      }
+      auto share = [from = random.get()](int64_t at) { return load(from + at); };
+      return Draw<S, decltype(share)>{
+          share, doubt, static_cast<S*>(block.out), block.taps_out,
+          block.first_depth * job.windows.axis[1].kernel * job.windows.axis[2].kernel,
+          block.first};
     };
   });
 }

@@ -34,6 +34,8 @@ inline T* row_of(const View& view, int64_t n, int64_t c, int64_t d, int64_t h) {
 struct RowSource {
   int64_t d, h, number;
   double divisor;
+
+  bool operator==(const RowSource&) const = default;
 };
 
 inline void row_sources(const Job& job, int64_t d, int64_t h, std::vector<Source> found[2],

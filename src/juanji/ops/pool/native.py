@@ -24,24 +24,11 @@ from .arguments import check_indices, check_weights
 ROOM = 1 << 15  # elements of the buffer in planes.h
 LANES = 16  # of the widest vectors
 TAPS = 256  # what a byte can tell apart
-LARGE = 25  # cells of a window that several of torch's calls spread faster than the kernels
 
 
 def declines(input: Tensor, bound: Bound, *_: object) -> str | None:
     """Say why the kernels do not take this, or return None."""
     return unavailable(input) or _numbers(bound).too_large
-
-
-def declines_short_rows(input: Tensor, bound: Bound, *_: object) -> str | None:
-    """As `declines`, where torch is faster with few outputs."""
-    numbers = _numbers(bound)
-    return unavailable(input) or numbers.too_large or _too_short(input, numbers)
-
-
-def declines_spread(input: Tensor, bound: Bound) -> str | None:
-    """As `declines_short_rows`, for large windows: torch has no operator, but several calls."""
-    large = prod([axis.kernel for axis in bound.axes]) >= LARGE
-    return declines_short_rows(input, bound) if large else declines(input, bound)
 
 
 def declines_taps(input: Tensor, bound: Bound, *_: object) -> str | None:
@@ -52,14 +39,7 @@ def declines_taps(input: Tensor, bound: Bound, *_: object) -> str | None:
 
 def declines_maximum(input: Tensor, bound: Bound) -> str | None:
     """As `declines`; taps are recorded for the gradient alone."""
-    if wants_gradient(input):
-        return declines_maximum_with_indices(input, bound)
-    return declines_short_rows(input, bound)
-
-
-def declines_maximum_with_indices(input: Tensor, bound: Bound) -> str | None:
-    """As `declines_taps`, where torch is faster with few outputs."""
-    return declines_taps(input, bound) or _too_short(input, _numbers(bound))
+    return (declines_taps if wants_gradient(input) else declines)(input, bound)
 
 
 def declines_indices(input: Tensor, indices: Tensor, bound: Bound) -> str | None:
@@ -83,8 +63,6 @@ class _Numbers(NamedTuple):
     unpool: Ints
     too_large: str | None
     too_many_taps: str | None
-    too_short: str | None
-    overlap: bool
 
 
 def _numbers(bound: Bound) -> _Numbers:
@@ -119,8 +97,6 @@ def _count(bound: Bound) -> _Numbers:
         (*[axis.fine for axis in axes], *window),
         _too_large(axes),
         f"the window has more than {TAPS} cells" if prod(kernel) > TAPS else None,
-        "rows of so few outputs are no work for vectors" if _are_short(axes) else None,
-        any((axis.kernel - 1) * axis.dilation >= axis.stride for axis in axes),
     )
 
 
@@ -135,25 +111,6 @@ def _too_large(axes: Sequence[Axis]) -> str | None:
         reach = (axis.kernel - 1) * axis.dilation // axis.stride
         needed *= min(axis.kernel, axis.stride) * (reach + least)
     return "the window is too large" if needed > ROOM else None
-
-
-def _are_short(axes: Sequence[Axis]) -> bool:
-    """Whether torch is faster, cell by cell, where vectors lie along the rows.
-
-    Their lanes stay empty, and every phase of the stride is copied to a row of its own. Graphs are
-    not to depend on sizes: they are not asked.
-    """
-    last = axes[-1]
-    phases = 1 if last.kernel == last.stride == 2 else last.stride  # pairs are read in place
-    return not is_compiling() and last.coarse < 6 * phases
-
-
-def _too_short(input: Tensor, numbers: _Numbers) -> str | None:
-    if not numbers.too_short or not input.is_contiguous():  # torch would copy it
-        return None
-    if input.dtype == torch.bfloat16 and numbers.overlap:
-        return None  # torch's gradients are summed in bfloat16
-    return numbers.too_short
 
 
 # ------------------------------------------------------------------------------------ the operators

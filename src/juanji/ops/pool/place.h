@@ -39,10 +39,8 @@ struct Bands {
     for (int a = 2; a >= 0; part /= count[a--]) {
       const Axis& axis = windows.axis[a];
       const int64_t begin = part % count[a] * chunk[a], end = std::min(begin + chunk[a], axis.fine);
-      const int64_t first = ceil_divide(begin + axis.low - axis.extent() + 1, axis.stride);
-      const int64_t last = floor_divide(end - 1 + axis.low, axis.stride);
-      bands[a] = {begin, end, std::clamp(first, int64_t(0), axis.coarse),
-                  std::min(last, axis.coarse - 1)};
+      const auto [first, after] = axis.sources(true, begin, end);
+      bands[a] = {begin, end, first, after - 1};
     }
     return bands;
   }

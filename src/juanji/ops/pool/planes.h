@@ -269,7 +269,7 @@ struct PlaneBuffer {
   void find_taps(const std::vector<Source>& depths, int64_t p, int64_t q, Taps<A>& taps) const {
     const Split &rows = blocks.rows, &columns = blocks.columns;
     int64_t kernel_h = rows.axis.kernel, kernel_w = columns.axis.kernel;
-    taps.clear(int64_t(depths.size()) * kernel_h * kernel_w);
+    taps.clear();
     for (size_t depth = 0; depth < depths.size(); ++depth)
       for (int64_t i = 0; i < kernel_h; ++i)
         for (int64_t j = 0; j < kernel_w; ++j) {
@@ -284,7 +284,8 @@ struct PlaneBuffer {
                       blocks.phase +
                   rows.tap_place[h] * blocks.pitch + columns.tap_place[w];
           }
-          taps.add(at, at, (depths[depth].tap * kernel_h + h) * kernel_w + w, 1);
+          const int64_t number = (depths[depth].tap * kernel_h + h) * kernel_w + w;
+          taps.push_back({at, at, int32_t(number), 1});
         }
   }
 

@@ -14,29 +14,39 @@
 namespace juanji {
 namespace {
 
-// The sources of a target cell, in the order in which they are taken.
-template <class A>
-struct Taps {
-  std::vector<int64_t> offset;         // of the values
-  std::vector<int64_t> number_offset;  // of the recorded taps that go with them
-  std::vector<int32_t> number;         // of the tap in its window, in C order
-  std::vector<A> divisor;
-  int64_t count = 0;
-
-  void clear(int64_t room) {
-    count = 0;
-    if (room <= int64_t(offset.size())) return;
-    offset.resize(room), number_offset.resize(room), number.resize(room), divisor.resize(room);
-  }
-  void add(int64_t at, int64_t number_at, int64_t tap, A by) {
-    offset[count] = at, number_offset[count] = number_at;
-    number[count] = int32_t(tap), divisor[count] = by;
-    ++count;
-  }
-};
-
 template <class A>
 using Lane = std::remove_cvref_t<decltype(std::declval<Mask<A>>()[0])>;
+
+// Divides by one number. By a power of two it multiplies with the reciprocal, which is exact and gives
+// the same in a tenth of the time.
+template <class A>
+struct Division {
+  A by, reciprocal = 0;  // if it is exact
+
+  Division(A by) : by(by) {
+    constexpr Lane<A> fraction = (Lane<A>(1) << (std::numeric_limits<A>::digits - 1)) - 1;
+    const A size = by < 0 ? -by : by;
+    if (!(std::bit_cast<Lane<A>>(by) & fraction) && size > A(0x1p-60) && size < A(0x1p60))
+      reciprocal = 1 / by;
+  }
+  Vector<A> operator()(Vector<A> value) const {
+    return reciprocal != 0 ? value * splat(reciprocal) : value / splat(by);
+  }
+  A operator()(A value) const { return reciprocal != 0 ? value * reciprocal : value / by; }
+};
+
+// A source of a target cell.
+template <class A>
+struct Tap {
+  int64_t offset;         // of the value
+  int64_t number_offset;  // of the recorded tap that goes with it
+  int32_t number;         // of the tap in its window, in C order
+  A divisor;
+};
+
+// Those of one cell, in the order in which they are taken.
+template <class A>
+using Taps = std::vector<Tap<A>>;
 
 template <class A>
 inline Mask<A> splat_integer(int64_t value) {
@@ -77,23 +87,6 @@ inline Mask<A> load_bytes(const uint8_t* from, int64_t count) {
                                  std::make_index_sequence<vector_bytes>{});
   return std::bit_cast<Mask<A>>(spread) & 0xff;
 }
-
-// Divides by one number. By a power of two it multiplies with the reciprocal, which is exact and gives
-// the same in a tenth of the time.
-template <class A>
-struct Division {
-  A by, reciprocal = 0;  // if it is exact
-
-  Division(A by) : by(by) {
-    constexpr Lane<A> fraction = (Lane<A>(1) << (std::numeric_limits<A>::digits - 1)) - 1;
-    const A size = by < 0 ? -by : by;
-    if (!(std::bit_cast<Lane<A>>(by) & fraction) && size > A(0x1p-60) && size < A(0x1p60))
-      reciprocal = 1 / by;
-  }
-  Vector<A> operator()(Vector<A> value) const {
-    return reciprocal != 0 ? value * splat(reciprocal) : value / splat(by);
-  }
-};
 
 template <class A>
 inline Mask<A> load_lanes(const Lane<A>* from) {
@@ -141,10 +134,10 @@ struct Maximum {
     }
   }
   template <int>
-  void take(State& state, Vector<A> value, const Taps<A>& taps, int64_t t, int64_t, int64_t) const {
+  void take(State& state, Vector<A> value, const Tap<A>& tap, int64_t, int64_t) const {
     Mask<A> better = (value > state.best) | (value != value);
     state.best = better ? value : state.best;
-    if constexpr (numbered) state.tap = better ? splat_integer<A>(taps.number[t]) : state.tap;
+    if constexpr (numbered) state.tap = better ? splat_integer<A>(tap.number) : state.tap;
   }
   void middle(State&, int64_t) const {}
   void finish(State& state, int64_t at, int64_t count) const {
@@ -168,8 +161,8 @@ struct Sum {
 
   void begin(State& state, int64_t, int64_t) const { state.total = Vector<A>{}; }
   template <int>
-  void take(State& state, Vector<A> value, const Taps<A>& taps, int64_t t, int64_t, int64_t) const {
-    if constexpr (scaled) value = value / splat(taps.divisor[t]);
+  void take(State& state, Vector<A> value, const Tap<A>& tap, int64_t, int64_t) const {
+    if constexpr (scaled) value = value / splat(tap.divisor);
     state.total += value;
   }
   void middle(State&, int64_t) const {}
@@ -195,10 +188,9 @@ struct Matching {
 
   void begin(State& state, int64_t, int64_t) const { state.total = Vector<A>{}; }
   template <int>
-  void take(State& state, Vector<A> value, const Taps<A>& taps, int64_t t, int64_t at,
-            int64_t count) const {
-    Mask<A> number = load_bytes<A>(numbers + taps.number_offset[t] + at, count);
-    state.total += keep<A>(number == splat_integer<A>(taps.number[t]), value);
+  void take(State& state, Vector<A> value, const Tap<A>& tap, int64_t at, int64_t count) const {
+    Mask<A> number = load_bytes<A>(numbers + tap.number_offset + at, count);
+    state.total += keep<A>(number == splat_integer<A>(tap.number), value);
   }
   void middle(State&, int64_t) const {}
   void finish(State& state, int64_t at, int64_t count) const {
@@ -234,7 +226,7 @@ struct Draw {
     if (first_taps) state.tap += load_lanes<A>(first_taps + at);
   }
   template <int pass>
-  void take(State& state, Vector<A> value, const Taps<A>& taps, int64_t t, int64_t, int64_t) const {
+  void take(State& state, Vector<A> value, const Tap<A>& tap, int64_t, int64_t) const {
     if constexpr (pass == 0) {
       state.threshold += value;
       state.doubt |= std::bit_cast<Mask<A>>(value);
@@ -242,7 +234,7 @@ struct Draw {
       // not "below <= threshold": an infinite sum times zero is NaN
       Mask<A> reached = (value > Vector<A>{}) & ~(state.below > state.threshold);
       state.value = reached ? value : state.value;
-      state.tap = reached ? splat_integer<A>(taps.number[t]) : state.tap;
+      state.tap = reached ? splat_integer<A>(tap.number) : state.tap;
       state.below += value;
     }
   }
@@ -261,12 +253,11 @@ template <int pass, int vectors, bool whole, class S, class Op>
 inline void take_all(const Op& op, typename Op::State* state, const S* source,
                      const Taps<typename Op::A>& taps, int64_t at, int64_t count) {
   constexpr int width = lanes<typename Op::A>;
-  const int64_t* offset = taps.offset.data();
-  for (int64_t t = 0; t < taps.count; ++t) {
-    const S* from = source + offset[t] + at;
+  for (const Tap<typename Op::A>& tap : taps) {
+    const S* from = source + tap.offset + at;
     for (int v = 0; v < vectors; ++v) {
       auto value = whole ? load(from + v * width) : load(from, count);
-      op.template take<pass>(state[v], value, taps, t, at + v * width, count);
+      op.template take<pass>(state[v], value, tap, at + v * width, count);
     }
   }
 }

@@ -154,7 +154,7 @@ bool write_own(const View& source, const View& where, const View& out, bool inne
   if (!boxes || !(innermost ? along_channels({&source, &where})
                             : in_long_pairs<S>(*boxes, {&source, &where}))) return false;
   std::atomic<bool> own = true;
-  write_boxes<S>(*boxes, out, innermost,
+  write_boxes<S>(*boxes, out, innermost, !innermost,
                  [&] { return AtIndex<S>(*boxes, source, where, innermost, own); });
   return own;
 }
@@ -178,8 +178,8 @@ struct ByIndex {
     state.indices = Indices<A>(index + at, base + at * step, steps, count);
   }
   template <int>
-  void take(State& state, Vector<A> value, const Taps<A>& taps, int64_t t, int64_t, int64_t) const {
-    state.value = state.indices.at(taps.number[t]) ? value : state.value;
+  void take(State& state, Vector<A> value, const Tap<A>& tap, int64_t, int64_t) const {
+    state.value = state.indices.at(tap.number) ? value : state.value;
   }
   void middle(State&, int64_t) const {}
   void finish(State& state, int64_t at, int64_t count) const {

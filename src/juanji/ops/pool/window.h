@@ -53,6 +53,17 @@ struct Axis {
       if (k * dilation == distance) found.push_back({o, k});
     }
   }
+
+  // From the first source of the target positions [begin, end) to the one after their last.
+  std::pair<int64_t, int64_t> sources(bool adjoint, int64_t begin, int64_t end) const {
+    int64_t first = start(begin), last = start(end - 1) + extent();
+    if (adjoint) {
+      first = ceil_divide(begin + low - extent() + 1, stride);
+      last = floor_divide(end - 1 + low, stride) + 1;
+    }
+    first = std::clamp(first, int64_t(0), adjoint ? coarse : fine);
+    return {first, std::clamp(last, first, adjoint ? coarse : fine)};
+  }
 };
 
 struct Windows {
