@@ -52,7 +52,12 @@ class Case:
 
     @property
     def padding(self) -> int:
-        """Half a window: an odd one keeps the size at stride 1, one of 2 is not padded."""
+        """Half a window: an odd one keeps the size at stride 1, one of 2 is not padded.
+
+        Nor is the window of a pooling that has the whole map for its own.
+        """
+        if self.operator in POOLINGS and {self.kernel} == set(self.shape[2:]):
+            return 0
         return self.dilation * ((self.kernel - 1) // 2)
 
     @property

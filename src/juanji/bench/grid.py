@@ -34,6 +34,11 @@ VOLUMES: Shapes = {
     "medium": (1, 64, 32, 32, 32),
     "large": (2, 64, 32, 32, 32),
 }
+DEEP_MAPS: Shapes = {  # what the last layers of networks pool
+    "small": (1, 512, 7, 7),
+    "medium": (8, 1024, 7, 7),
+    "large": (64, 1024, 7, 7),
+}
 EVERY = (LINES, MAPS, VOLUMES)
 
 
@@ -84,6 +89,7 @@ def grid() -> list[Case]:
         for shapes in EVERY:
             cases += at_each_size(operator, shapes, kernel=2, stride=2)
         cases += at_each_size(operator, MAPS, kernel=3, stride=2)
+        cases += at_each_size(operator, DEEP_MAPS, kernel=7, stride=7)
     for shapes in EVERY:
         cases += at_each_size("stochastic-pool", shapes, kernel=2, stride=2)
     for operator in ("max-unpool", "avg-unpool"):
