@@ -87,15 +87,14 @@ void place_values(const Job& job) {
   const int64_t room = bands.chunk[0] * bands.chunk[1] * bands.chunk[2];
   const int64_t longest =  // windows of a row
       std::min((bands.chunk[2] + axis[2].extent()) / axis[2].stride + 1, axis[2].coarse);
-  parallel(bands.all() * planes, [&](int64_t begin, int64_t end) {
-    Buffer<A> sums(size_t(in_place ? 0 : room));
-    Buffer<S> value_room(size_t(source.stride[2] == 1 ? 0 : longest));
-    Buffer<uint8_t> tap_room(size_t(taps.stride[2] == 1 ? 0 : longest));
-    std::array<Band, 3> at{};
-    int64_t known = -1;
-    for (int64_t task = begin; task < end; ++task) {
-      const int64_t c = task % planes % source.channels, n = task % planes / source.channels;
-      if (task / planes != known) at = bands.of(job.windows, known = task / planes);
+  // part by part: what is known of one serves all planes
+  each_row(bands.all(), source.batch, {1, source.channels, 1}, room, [&] {
+    return [&, at = std::array<Band, 3>{}, known = int64_t(-1),
+            sums = Buffer<A>(size_t(in_place ? 0 : room)),
+            value_room = Buffer<S>(size_t(source.stride[2] == 1 ? 0 : longest)),
+            tap_room = Buffer<uint8_t>(size_t(taps.stride[2] == 1 ? 0 : longest))](
+               int64_t part, int64_t n, int64_t, int64_t c) mutable {
+      if (part != known) at = bands.of(job.windows, known = part);
       const auto& [depths, rows, columns] = at;
       const int64_t many = columns.last - columns.first + 1;
       const int64_t cells = (depths.end - depths.begin) * (rows.end - rows.begin) *
@@ -124,8 +123,8 @@ void place_values(const Job& job) {
         each_vector<lanes<A>>(cells, [&](int64_t at, int64_t count) {
           store(out + at, load(put + at, count), count);
         });
-    }
-  }, room);
+    };
+  });
 }
 
 }  // namespace
