@@ -78,6 +78,8 @@ def window(draw: Draw, axes: int, most_dilated: int = 3) -> tuple[list[int], ...
     if draw.random() < 0.3:  # a long row
         fine[-1] = draw.randint(20, 70)
     stride, dilation = draw.many(axes, 1, 3), draw.many(axes, 1, most_dilated)
+    if draw.random() < 0.1:  # strides beyond the cells
+        fine, stride = draw.many(axes, 1, 4), draw.many(axes, 3, 9)
     low = [draw.randint(0, (k - 1) * d) for k, d in zip(kernel, dilation, strict=True)]
     coarse = [  # so that the first window and the last hold a cell of the input
         draw.randint(1, max(1, (i + p - 1) // s + 1))

@@ -266,3 +266,53 @@ def test_out_of_memory_in_the_backward_pass(call: Callable[[Tensor], Tensor]) ->
     assert y.equal(torch.ones_like(y))
     with pytest.raises(MemoryError, match="not enough memory"):
         y.sum().backward()
+
+
+@pytest.mark.parametrize("fine", [1, 2, 3, 7])
+@pytest.mark.parametrize("stride", [4, 6, 9, 100])
+def test_strides_beyond_the_cells(fine: int, stride: int) -> None:
+    x, w = torch.rand(2, 4, fine, dtype=torch.float64), torch.rand(4, 1, 9, dtype=torch.float64)
+    y = torch.nn.functional.conv1d(x, w, None, stride, 4, groups=4)
+    to_x = torch.nn.functional.conv_transpose1d(
+        y, w, None, stride, 4, fine - 1 - (y.shape[2] - 1) * stride, 4
+    )
+    found = OPS.conv_input_gradient(y, w, None, [fine, stride, 4, 1], 4, False)
+    torch.testing.assert_close(found, to_x)
+
+
+def test_windows_that_span_more_than_an_integer_tells_are_cut() -> None:
+    x, w = torch.ones(1, 2, 3, 3, 3), torch.ones(2, 1, 2, 2, 2)
+    y = OPS.conv(x, w, None, [3] * 3 + [2**29 - 1] * 3 + [2**29] * 3 + [1] * 3, 2)
+    assert y.count_nonzero() == y.sum() == 2  # the middle windows meet the first cell
+
+
+@pytest.mark.parametrize("channels", [16, 17, 144, 150])
+@pytest.mark.parametrize("per_group", [1, 2, 8])
+def test_short_rows_of_many_channels(channels: int, per_group: int) -> None:
+    """Units of channels are not all alike, and the last vector is not full."""
+    channels *= per_group
+    torch.manual_seed(0)
+    for size in ((7, 5), (40, 3), (2, 3, 4), (13,)):
+        x = torch.rand(3, channels, *size, dtype=torch.float64)[1:].requires_grad_()
+        w = torch.rand(channels, per_group, *(3,) * len(size), dtype=torch.float64)
+        for leaf in (w.requires_grad_(), x):
+            assert leaf.is_contiguous()
+        ours = F.conv(x, w, None, 2, 1, 1, channels // per_group)
+        conv_of = (torch.conv1d, torch.conv2d, torch.conv3d)[len(size) - 1]
+        theirs = conv_of(x, w, None, 2, 1, 1, channels // per_group)
+        torch.testing.assert_close(ours, theirs)
+        direction = torch.rand_like(theirs)
+        for found, expected in zip(
+            torch.autograd.grad(ours, (x, w), direction),
+            torch.autograd.grad(theirs, (x, w), direction),
+            strict=True,
+        ):
+            torch.testing.assert_close(found, expected)
+
+
+def test_columns_that_each_have_many_sources() -> None:
+    x = torch.rand(1, 3000, 8, dtype=torch.float64).transpose(1, 2).requires_grad_()
+    (found,) = torch.autograd.grad(F.avg_pool(x, 1500, 1).sum(), x)
+    cells = torch.arange(1, 3001, dtype=torch.float64)
+    expected = cells.clamp(max=1500).minimum(cells.flip(0)) / 1500
+    torch.testing.assert_close(found, expected.expand(1, 8, 3000))

@@ -19,6 +19,7 @@ from torch.overrides import has_torch_function
 
 from .follow import Step, followed, following
 from .memory import raise_if_out_of_memory
+from .remember import ATOMS, numbers
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -104,29 +105,16 @@ def _key(
                 return None
             key += value.shape, value.stride(), value.dtype, value.device, value.requires_grad
             tensors.append(value)
-        elif kind in _ATOMS:
+        elif kind in ATOMS:
             key += kind, value
-        elif (numbers := _numbers(value)) is not None:
-            key.append(numbers)
+        elif (plain := numbers(value)) is not None:
+            key.append(plain)
         else:
             return None
     return None if has_torch_function(tensors) else tuple(key)
 
 
-def _numbers(value: Any) -> tuple[Any, ...] | None:
-    """Return nested integers as tuples, or None if that is not what they are."""
-    if type(value) not in _SEQUENCES:
-        return None
-    if _INTEGERS.issuperset(map(type, value)):
-        return tuple(value)
-    nested = [x if type(x) is int else _numbers(x) for x in value]
-    return None if None in nested else tuple(nested)
-
-
 _TENSORS = frozenset((Tensor, torch.nn.Parameter))
-_ATOMS = frozenset((int, str, bool, type(None)))
-_SEQUENCES = frozenset((tuple, list, torch.Size))
-_INTEGERS = frozenset((int,))
 
 
 def _planned(steps: list[Step], tensors: list[Tensor], output: Any) -> Plan | None:

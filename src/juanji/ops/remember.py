@@ -21,9 +21,9 @@ def remembered(function: Callable[..., Result], *args: Any, **kwargs: Any) -> Re
         return function(*args, **kwargs)
     for value in (*args, *kwargs.values()) if kwargs else args:
         kind = type(value)
-        if kind in _ATOMS or (kind in _TUPLES and _INTEGERS.issuperset(map(type, value))):
+        if kind in ATOMS or (kind in _TUPLES and _INTEGERS.issuperset(map(type, value))):
             continue
-        if not _is_plain(value):
+        if (same := numbers(value)) is None or same != value:  # 1.0 and True equal 1
             return function(*args, **kwargs)
     result: Result = _recall(function, *args, **kwargs)
     return result
@@ -34,13 +34,17 @@ def _recall(function: Callable[..., Result], *args: Any, **kwargs: Any) -> Resul
     return function(*args, **kwargs)
 
 
-def _is_plain(value: Any) -> bool:
-    """Whether a tuple equals another only if both mean the same: 1.0 and True equal 1."""
-    if type(value) not in _TUPLES:
-        return False
-    return all(type(x) is int or _is_plain(x) for x in value)
+def numbers(value: Any) -> tuple[Any, ...] | None:
+    """Return a list or tuple of integers, however nested, as a tuple; None if it is not one."""
+    if type(value) not in _SEQUENCES:
+        return None
+    if _INTEGERS.issuperset(map(type, value)):
+        return tuple(value)
+    nested = [x if type(x) is int else numbers(x) for x in value]
+    return None if None in nested else tuple(nested)
 
 
-_ATOMS = frozenset((int, str, bool, type(None)))
+ATOMS = frozenset((int, str, bool, type(None)))
 _TUPLES = frozenset((tuple, torch.Size))
+_SEQUENCES = _TUPLES | {list}
 _INTEGERS = frozenset((int,))

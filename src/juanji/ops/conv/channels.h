@@ -3,7 +3,8 @@
 //
 // A unit is some vectors of output channels. Where all channels are one unit, cells are read where
 // they are, and each few positions are computed for all of them: memory is walked through in its
-// order.
+// order. Where channels do not lie side by side, they do in the panel and in the tile of outputs
+// that is collected: planes whose rows are short are computed so.
 
 // Where the vectors of output channels find their inputs.
 template <class A>
@@ -40,7 +41,6 @@ struct Inputs {
 
   // Whether vectors of output channels meet their inputs in one of these ways.
   static bool serve(const Problem& problem) {
-    if (problem.x.channel_stride != 1 || problem.out.channel_stride != 1) return false;
     if (problem.inputs == 1 && problem.outputs == 1) return problem.groups > 1;
     if (problem.outputs % lanes<A> == 0) return true;
     return problem.inputs == problem.outputs && near_lanes<A> % problem.outputs == 0 &&
@@ -62,7 +62,9 @@ class Channels {
     Stacks stacks;
   };
   std::vector<Prepared> prepared;
+  const bool turned = problem.out.channel_stride != 1;
   Buffer<A> panel, biases;
+  Buffer<A> collected;  // (depth, height, width, channel)
   TileAhead ahead;
   static constexpr int64_t in_place_vectors = 4;  // in a call, between which memory is asked for
 
@@ -85,8 +87,9 @@ class Channels {
   }
 
   // A stack of some vectors of the unit's channels, whose cells' first channel is at x.
+  template <class T>
   void compute(const Work& work, const Prepared& own, const A* x, const Stack& stack, int64_t first,
-               int64_t output, int64_t count, S* out, int64_t vectors = 1) {
+               int64_t output, int64_t count, T* out, int64_t vectors = 1) {
     const int64_t size = problem.inputs * work.tap_count() * lanes<A>;
     const int64_t channel = inputs.channel(first + output) - inputs.channel(first);
     const Cells<A> cells = inputs.cells(x + channel, stack.at, work.step);
@@ -97,13 +100,34 @@ class Channels {
                                 weights, &biases[output], to, to_step, vectors);
       });
     };
-    if constexpr (std::is_same_v<S, A>)
+    if constexpr (std::is_same_v<T, A>)
       if (output + lanes<A> <= count) return run(out + stack.to + output, own.stacks.out_step);
     A scratch[full_stack * lanes<A>];
     run(scratch, lanes<A>);
     for (int64_t p = 0; p < stack.count; ++p)
       store(out + stack.to + p * own.stacks.out_step + output, load(scratch + p * lanes<A>),
             count - output);
+  }
+
+  // Channels to planes: cells and channels are transposed, those of all rows at once that follow
+  // each other in memory.
+  void write_collected(const Work& work, const Triple& length, int64_t count, int64_t cell,
+                       S* out) const {
+    const Triple steps = output_steps(work, problem.out);
+    const bool one_run = steps[2] == 1 && steps[1] == length[2];
+    const int64_t runs = one_run ? 1 : length[1], size = length[2] * length[1] / runs;
+    const A* from = collected.data();
+    for (int64_t d = 0; d < length[0]; ++d)
+      for (int64_t run = 0; run < runs; ++run, from += size * cell)
+        for (int64_t c = 0; c < count; c += lanes<A>) {
+          S* to = out + d * steps[0] + run * steps[1] + c * problem.out.channel_stride;
+          auto read = [&](int i, int64_t at, int64_t) { return load(from + (at + i) * cell + c); };
+          turn<A>(size, read, [&](int i, int64_t at, int64_t many, Vector<A> value) {
+            if (c + i < count)
+              store_strided(to + i * problem.out.channel_stride + at * steps[2], steps[2], value,
+                            many);
+          });
+        }
   }
 
   // Whole cells in the order of memory, some vectors at a time, unless those share a channel.
@@ -133,7 +157,11 @@ class Channels {
     if (own.unit != task.unit) pack_weights(work, first, count, own.weights);
     own.unit = task.unit;
     const Triple start = work.start(task.tile);
-    own.stacks.fill(work, problem, start, full_stack, 1, sizeof(A));
+    const Triple length = work.length(start);
+    const int64_t cell = rounded_up(per_unit, lanes<A>);  // of the collected tile
+    const Triple steps = turned ? Triple{length[1] * length[2] * cell, length[2] * cell, cell}
+                                : output_steps(work, problem.out);
+    own.stacks.fill(work, problem, start, full_stack, 1, sizeof(A), steps);
     const A* cells = fill_or_find<S>(work, problem.x, task.n, inputs.channel(first), start, panel);
     S* out = problem.out.at<S>(task.n, first) + corner(work, problem.out, start);
     if (work.direct) {
@@ -144,8 +172,11 @@ class Channels {
       return compute_in_place(work, own, cells, count, out);
     }
     // What is read stays in the first-level cache.
+    if (turned) collected.resize((length[0] * length[1] * length[2] + lanes<A>) * cell);
     for (int64_t output = 0; output < count; output += lanes<A>)
       for (const Stack& stack : own.stacks.all)
-        compute(work, own, cells, stack, first, output, count, out);
+        if (turned) compute(work, own, cells, stack, first, output, cell, collected.data());
+        else compute(work, own, cells, stack, first, output, count, out);
+    if (turned) write_collected(work, length, count, cell, out);
   }
 };

@@ -1,4 +1,5 @@
-// Grouped convolution with few channels per group, depthwise above all, and its gradients: README.md.
+// Grouped convolution with few channels per group, depthwise above all, and its gradients:
+// README.md.
 #include "correlate.h"
 
 namespace juanji {
@@ -61,8 +62,10 @@ Axes axes_of(const Triple& fine, const Triple& coarse, const Triple& kernel,
 
 void arrange(Problem& problem, ScalarType dtype) {
   for_storage(dtype, [&](auto kind) {
-    problem.planes = !Inputs<Compute<decltype(kind)>>::serve(problem);
-    problem.direct = problem.reads_in_place<decltype(kind)>();
+    using A = Compute<decltype(kind)>;
+    const bool innermost = problem.x.channel_stride == 1 && problem.out.channel_stride == 1;
+    problem.planes = !Inputs<A>::serve(problem) || !(innermost || problem.has_short_rows<A>());
+    problem.direct = innermost && problem.reads_in_place<decltype(kind)>();
   });
 }
 
@@ -123,9 +126,10 @@ Tensor conv_input_gradient(const Tensor& gradient, const Tensor& weight,
   check_groups(groups, channels, w);
   const Numbers numbers = numbers_of(windows, axes);
   const Triple fine = numbers.of(told_size, 1);
-  Tensor output = empty(g.batch, channels, fine, axes, gradient.scalar_type(), innermost);
-  Problem problem{g, w, view("output", output), groups, w.batch / groups, w.channels,
+  Problem problem{g, w, {}, groups, w.batch / groups, w.channels,
                   axes_of(fine, g.size, w.size, numbers), true};
+  Tensor output = empty(g.batch, channels, fine, axes, gradient.scalar_type(), innermost);
+  problem.out = view("output", output);
   arrange(problem, gradient.scalar_type());
   convolve(problem, bias_view(bias, gradient, channels), gradient.scalar_type());
   return output;
@@ -143,9 +147,11 @@ Tensor conv_weight_gradient(const Tensor& gradient, const Tensor& input, const I
                   "groups must divide the channels");
   const Numbers numbers = numbers_of(windows, axes);
   const Triple kernel = numbers.of(told_size, 1);
-  Tensor output = empty(g.channels, x.channels / groups, kernel, axes, gradient.scalar_type(), false);
-  Problem problem{x, view("output", output), g, groups, x.channels / groups, g.channels / groups,
+  Problem problem{x, {}, g, groups, x.channels / groups, g.channels / groups,
                   axes_of(x.size, g.size, kernel, numbers), false};
+  Tensor output =
+      empty(g.channels, x.channels / groups, kernel, axes, gradient.scalar_type(), false);
+  problem.weight = view("output", output);
   arrange(problem, input.scalar_type());
   if (problem.weight.elements() > 0) weight_gradient(problem, gradient.scalar_type());
   return output;

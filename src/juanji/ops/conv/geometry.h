@@ -83,9 +83,11 @@ inline std::vector<Phase> phases_of(const Axis& axis, bool backward) {
 }
 
 inline std::vector<Part> parts(const Axes& axes, bool backward, bool residues_together) {
+  constexpr size_t most_together = 64;  // a vector of each is kept
   std::array<std::vector<Phase>, 3> phases;
   for (int axis = 0; axis < 3; ++axis) phases[axis] = phases_of(axes[axis], backward);
-  if (backward && residues_together) phases[2] = {together(phases[2])};
+  if (backward && residues_together && phases[2].size() <= most_together)
+    phases[2] = {together(phases[2])};
   std::vector<Part> product;
   for (const Phase& depth : phases[0])
     for (const Phase& height : phases[1])
@@ -125,8 +127,6 @@ struct Tile {
   int64_t residues = 1;  // along the width
 };
 
-inline int64_t rounded_up(int64_t value, int64_t to) { return (value + to - 1) / to * to; }
-
 inline Tile tile_of(const Part& part, const Triple& length, bool planes, int64_t lane_count) {
   Tile made{length, {}, {}, 1};
   for (int axis = 0; axis < 3; ++axis) {
@@ -159,7 +159,9 @@ inline Tiling tiling(const Part& part, bool in_place, bool planes, int64_t lane_
   Triple length{in_place ? 1 : part[0].count, part[1].count, part[2].count};
   auto cells = [&] {
     Tile made = tile_of(part, length, planes, lane_count);
-    return made.slots[0] * made.slots[1] * made.slots[2] * made.residues;
+    // sizes near 2**31 make more than an integer tells
+    return double(made.slots[0]) * double(made.slots[1]) * double(made.slots[2]) *
+           double(made.residues);
   };
   const int64_t least = planes ? 8 * lane_count : 8;  // along the width
   auto halve = [](int64_t& count) { count = (count + 1) / 2; };
@@ -173,6 +175,9 @@ inline Tiling tiling(const Part& part, bool in_place, bool planes, int64_t lane_
     while (outputs() > most && length[axis] > 1) halve(length[axis]);
   while ((cells() > 2 * budget || outputs() > most) && length[2] > least)
     length[2] = rounded_up((length[2] + 1) / 2, least);
+  const int64_t shortest = planes ? lane_count : 1;
+  while (cells() > 2 * budget && length[2] > shortest)
+    length[2] = rounded_up((length[2] + 1) / 2, shortest);
   Tiling cut{length, {}};
   for (int axis = 0; axis < 3; ++axis)
     cut.count[axis] = (part[axis].count + length[axis] - 1) / length[axis];

@@ -20,8 +20,8 @@ MOST_CHANNELS = 16  # per group; with more, torch is at the limit
 LARGE = 200_000  # elements of the output, from which on torch's overhead does not count,
 BEYOND_CACHES = 4_000_000  # and from which on memory decides, which our kernels ask for earlier
 MOST_WEIGHTS = 4096  # that one output channel has,
-MOST_OF_GROUP = 16384  # and a whole group, whose gradients are summed in vectors
-MOST_CELLS = 1 << 16  # that a panel of the smallest tile holds, so that it stays in a cache
+MOST_OF_GROUP = 8192  # and a whole group, whose gradients are summed in vectors
+MOST_CELLS = 1 << 16  # that one output's windows span in its group
 
 
 def declines(input: Tensor, weight: Tensor, bias: Tensor | None, bound: Bound) -> str | None:
@@ -31,10 +31,10 @@ def declines(input: Tensor, weight: Tensor, bias: Tensor | None, bound: Bound) -
     channels = max(spec.in_channels, spec.out_channels) // spec.groups
     if spec.groups == 1 and channels > 1:  # first, so that what is torch's stays cheap
         return "the convolution is dense"
-    if _is_torchs_best(input, weight, bound):
-        return "torch's kernel for depthwise 3x3 over channels-last is as fast as caches"
     if (reason := unavailable(input, weight, bias)) is not None:
         return reason
+    if _is_torchs_best(input, weight, bound):
+        return "torch's kernel for depthwise 3x3 over channels-last is as fast as caches"
     if not 1 <= len(axes) <= 3:
         return f"{len(axes)} spatial axes (it takes 1 to 3)"
     if 0 in (spec.in_channels, spec.out_channels):

@@ -224,10 +224,57 @@ void fill_planes(Compute<S>* to, bool zeroed, const View& x, int64_t n, int64_t 
                  });
 }
 
-// The same for a panel of channels; the channels of x lie side by side.
+// The same for a panel of channels, where the channels of x do not lie side by side: cells and
+// channels are transposed. Cells that follow each other in memory are one run, over many rows.
+template <class S>
+void turn_to_channels(Compute<S>* to, const View& x, int64_t n, int64_t first, const Part& part,
+                      const Tile& tile, const Panel& panel, const Triple& start, int64_t columns) {
+  using A = Compute<S>;
+  const int64_t width = tile.slots[2], cell = panel.channels;
+  const int64_t valid = std::min(cell, x.channels - first);
+  const int64_t base = part[2].origin(start[2]), step = tile.lattice[2] * x.stride[2];
+  const int64_t row_step = tile.lattice[1] * x.stride[1];
+  const Span span(base, tile.lattice[2], x.size[2], std::min(width, columns));
+  const bool one_run = step == 1 && span.size() == row_step;
+  std::vector<int64_t> places;  // of a run's cells
+  auto fill = [&](A* line, const S* from, int64_t count) {  // `count` rows from their span on
+    places.clear();
+    for (int64_t row = 0; row < count; ++row)
+      for (int64_t w = 0; w < span.size(); ++w) places.push_back((row * width + w) * cell);
+    for (int64_t c = 0; c < cell; c += lanes<A>) {
+      auto read = [&](int lane, int64_t at, int64_t many) {
+        return c + lane < valid
+                   ? load_strided(from + (c + lane) * x.channel_stride + at * step, step, many)
+                   : Vector<A>{};
+      };
+      turn<A>(int64_t(places.size()), read, [&](int i, int64_t at, int64_t many, Vector<A> value) {
+        if (i < many) store(line + places[at + i] + c, value, cell - c);
+      });
+    }
+  };
+  each_rows<S>(x, x.at<S>(n, first), part, tile, start,
+               [&](int64_t slot, int64_t count, const S* rows) {
+                 A* lines = to + slot * width * cell;
+                 if (!rows || span.size() == 0) return zero(lines, count * width * cell);
+                 for (int64_t row = 0; row < count; ++row) {
+                   A* line = lines + row * width * cell;
+                   zero(line, span.low * cell);
+                   zero(line + span.high * cell, (width - span.high) * cell);
+                 }
+                 const S* from = rows + base * x.stride[2] + span.low * step;
+                 A* line = lines + span.low * cell;
+                 if (one_run) return fill(line, from, count);
+                 for (int64_t row = 0; row < count; ++row)
+                   fill(line + row * width * cell, from + row * row_step, 1);
+               });
+}
+
+// The same, where they do.
 template <class S>
 void fill_channels(Compute<S>* to, const View& x, int64_t n, int64_t first, const Part& part,
                    const Tile& tile, const Panel& panel, const Triple& start, int64_t columns) {
+  if (x.channel_stride != 1)
+    return turn_to_channels<S>(to, x, n, first, part, tile, panel, start, columns);
   const int64_t width = tile.slots[2], cell = panel.channels;
   const int64_t valid = std::min(cell, x.channels - first);
   const int64_t base = part[2].origin(start[2]), step = tile.lattice[2] * x.stride[2];

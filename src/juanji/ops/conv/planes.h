@@ -101,14 +101,14 @@ class Planes {
     if (residues == 1 && width_step == 1) return store(to, load(from), columns);
     if (residues == 2 && width_step == 2) {
       const Vector<A> even = load(from), odd = load(from + from_step);
-      constexpr auto lane = std::make_integer_sequence<int, lanes<A>>{};
-      store(to, interleave<A, false>(even, odd, lane), columns);
-      return store(to + lanes<A>, interleave<A, true>(even, odd, lane), columns - lanes<A>);
+      constexpr auto all = std::make_index_sequence<lanes<A>>{};
+      store(to, interleave<false>(even, odd, all), columns);
+      return store(to + lanes<A>, interleave<true>(even, odd, all), columns - lanes<A>);
     }
-    const int64_t stride = width_step / (residues > 1 ? residues : 1);
+    const int64_t stride = problem.out.stride[2];
     for (int64_t lane = 0; lane < outputs; ++lane)
       for (int64_t residue = 0; residue < residues && lane * residues + residue < columns; ++residue)
-        to[lane * width_step + (residues > 1 ? residue * stride : 0)] =
+        to[lane * width_step + residue * stride] =
             narrow<S>(from[residue * from_step + lane]);
   }
 
@@ -166,7 +166,7 @@ class Planes {
                      : problem.outputs >= 2 ? highest_stack(2)
                                             : highest_stack(1);
     left = start[2];
-    stacks.fill(work, problem, start, most, lanes<A>, sizeof(A));
+    stacks.fill(work, problem, start, most, lanes<A>, sizeof(A), output_steps(work, problem.out));
     if (next) {
       const Work& later = all[next->work];
       const int64_t group = next->unit * bundle;

@@ -13,6 +13,13 @@ void look_ahead(TileAhead& ahead, const Problem& problem, const Work& work, cons
                    groups.end * problem.outputs - 1, first, last, parts);
 }
 
+// Between neighbouring outputs of a work.
+inline Triple output_steps(const Work& work, const View& out) {
+  Triple steps;
+  for (int axis = 0; axis < 3; ++axis) steps[axis] = work.part[axis].step * out.stride[axis];
+  return steps;
+}
+
 // The stacks of a tile in the order in which they are computed.
 struct Stacks {
   std::vector<Stack> all;
@@ -38,19 +45,17 @@ struct Stacks {
     }
   }
 
-  // Of at most `most` positions. For sums, `source` is how far apart the gradients of neighbouring
-  // outputs are, in elements.
+  // Of at most `most` positions; neighbouring outputs are `to_step` apart. For sums, `source` is
+  // how far apart the gradients of neighbouring outputs are, in elements.
   void fill(const Work& work, const Problem& problem, const Triple& start, int most,
-            int64_t vector, int64_t bytes, const Triple* source = nullptr) {
-    const View& out = problem.out;
-    if (work.direct) return fill_in_place(work, problem.x, out, start, most, bytes, source);
+            int64_t vector, int64_t bytes, const Triple& to_step, const Triple* source = nullptr) {
+    if (work.direct) return fill_in_place(work, problem.x, problem.out, start, most, bytes, source);
     const Triple wanted = work.length(start);
     if (wanted == length) return;
     length = wanted, all.clear();
-    Triple in_step, to_step, source_at{};
+    Triple in_step, source_at{};
     for (int axis = 0; axis < 3; ++axis) {
       in_step[axis] = work.in_step(axis) * bytes;
-      to_step[axis] = work.part[axis].step * out.stride[axis];
       if (source) source_at[axis] = (*source)[axis] * bytes;
     }
     const int along = work.axis, across = 3 - along;

@@ -58,7 +58,7 @@ class Summation {
       source = gradient.cells.data();
       channel_step = own_panel.channel_step, source_step = own_panel.step;
     }
-    stacks.fill(work, problem, start, 64, lanes<A>, sizeof(A), &source_step);
+    stacks.fill(work, problem, start, 64, lanes<A>, sizeof(A), {}, &source_step);
     const Stack *begin = stacks.all.data(), *whole = begin + stacks.whole,
                 *end = begin + stacks.all.size();
     for (int64_t row = 0; row < rows; ++row, source += channel_step) {
@@ -79,7 +79,7 @@ class Summation {
 
   void add_channels(int64_t unit, int64_t n, const Triple& start) {
     const int64_t first = unit * unit_outputs;
-    stacks.fill(work, problem, start, 64, 1, sizeof(A), &own_panel.step);
+    stacks.fill(work, problem, start, 64, 1, sizeof(A), {}, &own_panel.step);
     const A* x = fill_or_find<S>(work, problem.x, n, inputs.channel(first), start, panel.cells);
     const A* source = nullptr;
     if (work.direct) {

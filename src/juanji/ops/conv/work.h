@@ -18,7 +18,8 @@ struct Problem {
   int64_t out_channels() const { return groups * outputs; }
 
   // Groups that a panel of planes holds: enough to be worth a task, few enough for the first-level
-  // cache, and where channels lie side by side in memory, two cache lines of them.
+  // cache, and where channels lie side by side in memory, two cache lines of them; fewer where the
+  // cells of one vector of outputs are many already.
   template <class A>
   int64_t bundle() const {
     constexpr int64_t most = 128 / sizeof(A);
@@ -26,13 +27,24 @@ struct Problem {
     bool side_by_side = x.channel_stride == 1 || out.channel_stride == 1;
     int64_t wanted = side_by_side ? most / std::min(inputs, outputs)
                                   : 2048 / std::max(x.cells(), out.cells());
-    return std::clamp<int64_t>(std::min({wanted, most, few_weights}), 1, groups);
+    const Axis& width = axes[2];
+    const double reach = double(width.dilation) * double(width.kernel - 1) + 1;
+    const double cells = double(axes[0].kernel) * double(axes[1].kernel) *
+                         (reach + lanes<A> * std::min(double(width.stride), reach));
+    const int64_t few_cells = int64_t(double(panel_bytes) / (cells * double(inputs) * sizeof(A)));
+    return std::clamp<int64_t>(std::min({wanted, most, few_weights, few_cells}), 1, groups);
   }
 
   // Bytes of the weights of an output channel.
   template <class A>
   int64_t weight_bytes() const {
     return weight.cells() * inputs * int64_t(sizeof(A));
+  }
+
+  // Whether vectors along the rows would be so empty that it takes less to transpose the channels.
+  template <class A>
+  bool has_short_rows() const {
+    return out.size[2] < lanes<A> && out_channels() >= lanes<A>;
   }
 
   // Whether all channels of a cell are computed together, from where they lie: a walk through
@@ -52,14 +64,21 @@ struct Problem {
   template <class A>
   int64_t unit_channels() const {
     const int64_t step = std::lcm<int64_t>(outputs, 64 / sizeof(A));
-    if (direct) return (out_channels() + step - 1) / step * step;
-    return std::max<int64_t>((4 << 10) / weight_bytes<A>() / step, 1) * step;
+    const int64_t all = (out_channels() + step - 1) / step * step;
+    if (direct) return all;
+    return std::min(all, std::max<int64_t>((4 << 10) / weight_bytes<A>() / step, 1) * step);
   }
 
   // Input channels of a panel.
   template <class A>
   int64_t panel_channels() const {
     return planes ? bundle<A>() * inputs : unit_channels<A>() / outputs * inputs;
+  }
+  // Those, or as many output channels, whichever are more: a tile of either may be copied.
+  template <class A>
+  int64_t tile_channels() const {
+    const int64_t read = panel_channels<A>();
+    return std::max(read, read / inputs * outputs);
   }
 };
 
@@ -83,7 +102,7 @@ struct Work {
         index(index),
         direct(problem.direct),
         cut(tiling(part, direct, problem.planes, lanes<A>,
-                   panel_bytes / (problem.panel_channels<A>() * int64_t(sizeof(A))),
+                   panel_bytes / (problem.tile_channels<A>() * int64_t(sizeof(A))),
                    most_outputs(problem, problem.panel_channels<A>()))),
         tile(tile_of(part, cut.length, problem.planes, lanes<A>)),
         panel(tile, problem.panel_channels<A>(), problem.planes),
@@ -217,13 +236,17 @@ const Compute<S>* fill_or_find(const Work& work, const View& x, int64_t n, int64
 // The tiles of all works, for every unit and element of the batch. Large maps are walked through in
 // the order of memory, units innermost; for small ones, packing weights again would cost more.
 struct Tasks {
-  const std::vector<Work>& works;
   int64_t units, batch, tiles = 0;
   bool units_innermost;
+  std::vector<int64_t> first;  // tiles of the works before each
+  int64_t taps;
 
   Tasks(const std::vector<Work>& works, int64_t units, int64_t batch, bool units_innermost)
-      : works(works), units(units), batch(batch), units_innermost(units_innermost) {
-    for (const Work& work : works) tiles += work.cut.tiles();
+      : units(units), batch(batch), units_innermost(units_innermost), taps(works[0].tap_count()) {
+    for (const Work& work : works) {
+      first.push_back(tiles);
+      tiles += work.cut.tiles();
+    }
   }
   int64_t count() const { return units * batch * tiles; }
   struct Task {
@@ -231,16 +254,14 @@ struct Tasks {
   };
   Task operator[](int64_t index) const {
     const int64_t outer = units_innermost ? index / units : index;
-    Task task{units_innermost ? index % units : index / (batch * tiles), 0,
-              outer / tiles % batch, outer % tiles};
-    while (task.tile >= works[task.work].cut.tiles())
-      task.tile -= works[task.work++].cut.tiles();
-    return task;
+    const int64_t unit = units_innermost ? index % units : index / (batch * tiles);
+    const int64_t tile = outer % tiles;
+    const int64_t work = std::upper_bound(first.begin(), first.end(), tile) - first.begin() - 1;
+    return {unit, work, outer / tiles % batch, tile - first[work]};
   }
   // Multiply-adds of one, about.
   int64_t cost(const Problem& problem) const {
-    int64_t taps = works[0].tap_count() * problem.inputs;
-    return problem.out.elements() / std::max<int64_t>(count(), 1) * (taps + 8);
+    return problem.out.elements() / std::max<int64_t>(count(), 1) * (taps * problem.inputs + 8);
   }
 };
 

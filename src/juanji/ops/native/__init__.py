@@ -79,6 +79,8 @@ def unavailable(*tensors: torch.Tensor | None) -> str | None:
             return f"a {type(tensor).__name__} computes in its own way"
         if not tensor.is_cpu:
             return f"the device is {tensor.device.type}"
+        if tensor.layout is not torch.strided:
+            return f"the layout is {tensor.layout}"
         if tensor.dtype not in DTYPES:
             return f"the dtype is {tensor.dtype}"
     return None

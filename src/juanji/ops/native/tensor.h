@@ -85,6 +85,8 @@ inline int64_t spatial_axes(const char* name, const Tensor& tensor) {
   return axes;
 }
 
+inline int64_t rounded_up(int64_t value, int64_t to) { return (value + to - 1) / to * to; }
+
 inline int64_t checked_product(std::initializer_list<int64_t> factors) {
   int64_t product = 1, empty = 1;
   for (int64_t factor : factors) {  // of an empty tensor too: steps are products of its sizes

@@ -183,10 +183,10 @@ inline Vector<A> permute_near(Vector<A> value, Mask<A> index) {
 }
 
 // a[0], b[0], a[1], b[1], ...: the first half of it, or the second.
-template <class A, bool second, int... lane>
-inline Vector<A> interleave(Vector<A> a, Vector<A> b, std::integer_sequence<int, lane...>) {
-  constexpr int from = second ? lanes<A> / 2 : 0;
-  return __builtin_shufflevector(a, b, (from + lane / 2 + lane % 2 * lanes<A>)...);
+template <bool second, class V, size_t... lane>
+inline V interleave(V a, V b, std::index_sequence<lane...>) {
+  constexpr int count = sizeof...(lane), from = second ? count / 2 : 0;
+  return __builtin_shufflevector(a, b, (from + int(lane) / 2 + int(lane % 2) * count)...);
 }
 
 // Every second value of a pair of vectors, from the first or the second on.
@@ -221,6 +221,47 @@ inline void transpose(Vector<A> (&rows)[lanes<A>]) {
         exchange<A, half>(rows[i], rows[i + half], std::make_integer_sequence<int, lanes<A>>{});
     transpose<A, half / 2>(rows);
   }
+}
+
+// Calls `each(at, count)` for vectors that cover `count` elements. The last one does some elements
+// again, or, where there is less than one vector, has fewer lanes.
+template <int width, class Each>
+inline void each_vector(int64_t count, const Each& each) {
+  int64_t at = 0;
+  for (; at + width <= count; at += width) each(at, int64_t(width));
+  if (at == count) return;
+  if (count >= width) each(count - width, int64_t(width));
+  else each(at, count - at);
+}
+
+// Numbers `step` apart.
+template <class S>
+inline Vector<Compute<S>> load_strided(const S* from, int64_t step, int64_t count) {
+  if (step == 1) return load(from, count);
+  Vector<Compute<S>> value{};
+  for (int64_t i = 0; i < count; ++i) value[i] = widen(from[i * step]);
+  return value;
+}
+
+template <class S>
+inline void store_strided(S* to, int64_t step, Vector<Compute<S>> value, int64_t count) {
+  if (step == 1) return store(to, value, count);
+  for (int64_t i = 0; i < count; ++i) to[i * step] = narrow<S>(value[i]);
+}
+
+// Transposes the numbers of as many planes as a vector has lanes: for vectors that cover `cells`
+// cells, `load(i, at, count)` gives `count` cells from `at` on of plane i, or all planes of cell
+// at + i, and `store(i, at, count, value)` takes the other.
+template <class A, class Load, class Store>
+inline void turn(int64_t cells, const Load& load, const Store& store) {
+  each_vector<lanes<A>>(cells, [&](int64_t at, int64_t count) {
+    Vector<A> tile[lanes<A>];
+#pragma GCC unroll 16
+    for (int i = 0; i < lanes<A>; ++i) tile[i] = load(i, at, count);
+    transpose<A>(tile);
+#pragma GCC unroll 16
+    for (int i = 0; i < lanes<A>; ++i) store(i, at, count, tile[i]);
+  });
 }
 
 // Sum of the lanes, in an order that depends on the width alone.

@@ -40,8 +40,8 @@ inline std::optional<Boxes> boxes_of(const Windows& windows) {
   return boxes;
 }
 
-// Boxes that are whole rows of their planes lie end to end: they are boxes in one row, and planes of one
-// box are one row of them together. `coarse` and `fine`, which is dense, are seen so.
+// Boxes that are whole rows of their planes lie end to end: they are boxes in one row, and planes
+// of one box are one row of them together. `coarse` and `fine`, which is dense, are seen so.
 inline void join_rows(Boxes& boxes, View& coarse, View& fine) {
   auto whole = [&] { return boxes.coarse[2] == 1 && boxes.box[2] == boxes.fine[2]; };
   for (int joins = 0; joins < 2 && whole(); ++joins) {
@@ -82,17 +82,16 @@ inline bool along_channels(std::initializer_list<const View*> views) {
 
 // ------------------------------------------------------------------------------- fine cells written
 
-// `make()` gives every thread its own `op`: `op.go_to(n, c, d, h)` is told of a coarse row, and false
-// gives up; `at = op.begin(w, c, count)` reads a vector of it, of which `op.cell(at, i, j)` gives what
-// goes to the cells at (i, j) in their boxes, i counting the rows of a box; `op.end(at)` follows. If it
-// `spreads`, the same value goes to all, which need not lie in pairs. The target is dense, and zero
-// where no box is.
+// `make()` gives every thread its own `op`: `op.go_to(n, c, d, h)` is told of a coarse row, and
+// false gives up; `at = op.begin(w, c, count)` reads a vector of it, of which `op.cell(at, i, j)`
+// gives what goes to the cells at (i, j) in their boxes, i counting the rows of a box; `op.end(at)`
+// follows. If it `spreads`, the same value goes to all, which need not lie in pairs. The target is
+// dense, and zero where no box is.
 template <class S, class Make>
 void write_boxes(const Boxes& boxes, const View& target, bool innermost, bool pairs,
                  const Make& make) {
   using A = Compute<S>;
   constexpr int width = lanes<A>;
-  constexpr auto all = std::make_index_sequence<width>{};
   constexpr bool spreads = decltype(make())::spreads;
   if (target.elements() == 0) return;
   const Triple coarse = boxes.coarse, fine = boxes.fine, box = boxes.box;
@@ -153,7 +152,7 @@ void write_boxes(const Boxes& boxes, const View& target, bool innermost, bool pa
           for (int64_t i = 0; i < rows; ++i) {
             S* pair = to + offset[i] + 2 * w;
             auto first = op.cell(at, i, 0), second = op.cell(at, i, 1);
-            if (count == width) interleave(pair, first, second, all);
+            if (count == width) store_pairs(pair, first, second);
             else
               for (int64_t lane = 0; lane < count; ++lane, pair += 2)
                 pair[0] = narrow<S>(first[lane]), pair[1] = narrow<S>(second[lane]);
@@ -228,9 +227,9 @@ struct AtTap {
 
 // -------------------------------------------------------------------------------- fine cells read
 
-// The coarse cells of a row, from `first` on, out of pairs of cells in the given fine rows, by an operation of
-// reduce.h. The taps are counted in C order.
-// `ahead`: how far the cells are that are read some time later, which are asked for now; or 0.
+// The coarse cells of a row, from `first` on, out of pairs of cells in the given fine rows, by an
+// operation of reduce.h. The taps are counted in C order. `ahead`: how far the cells are that are
+// read some time later, which are asked for now; or 0.
 template <class S, class Op>
 void reduce_pairs(const Op& op, const S* source, const std::vector<int64_t>& rows,
                   const Taps<typename Op::A>& taps, int64_t first, int64_t pairs, int64_t ahead) {
@@ -268,8 +267,8 @@ void reduce_pairs(const Op& op, const S* source, const std::vector<int64_t>& row
   });
 }
 
-// `make()` gives every thread its own `operation(n, c, d, h, w, count)`, for a part of a coarse row.
-// `numbers`: what the operation knows the cells of a box by.
+// `make()` gives every thread its own `operation(n, c, d, h, w, count)`, for a part of a coarse
+// row. `numbers`: what the operation knows the cells of a box by.
 template <class S, class Make>
 void read_pairs(const Boxes& boxes, const View& source, const std::vector<int32_t>& numbers,
                 const Make& make) {
@@ -278,8 +277,8 @@ void read_pairs(const Boxes& boxes, const View& source, const std::vector<int32_
   for (int64_t i = 0; i < boxes.rows(); ++i) rows[i] = boxes.row_offset(source, i);
   Taps<A> taps;
   for (int32_t number : numbers) taps.push_back({0, 0, number, 1});
-  // Where boxes are deep, rows come from planes that are as far from each other as a page, at each of
-  // which the processor's own prefetching begins anew: the next planes are asked for early.
+  // Where boxes are deep, rows come from planes that are as far from each other as a page, at each
+  // of which the processor's own prefetching begins anew: the next planes are asked for early.
   const int64_t ahead = boxes.fine[0] > 1 ? boxes.box[0] * source.stride[0] : 0;
   const int64_t chunk = box_chunk(1), cost = boxes.taps() * std::min(chunk, boxes.coarse[2]);
   each_part(source.batch, source.channels, boxes.coarse, chunk, cost, [&] {

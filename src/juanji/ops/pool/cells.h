@@ -2,6 +2,7 @@
 #pragma once
 
 #include "job.h"
+#include "walk.h"
 
 namespace juanji {
 namespace {
@@ -46,6 +47,8 @@ class CellSources {
     ColumnPattern one;
     for (int64_t w = begin; w < begin + count; ++w) {
       last.sources(job.adjoint, w, one.sources);
+      if (!numbered)
+        for (Source& s : one.sources) s.tap = 0;  // so that more are alike
       one.divisors.clear();
       for (const Source& s : one.sources)
         one.divisors.push_back(job.divides_sources() ? job.divisor.along(job.windows, 2, s.at) : 1);
@@ -59,12 +62,16 @@ class CellSources {
 
   Row find_row(int64_t d, int64_t h) {
     row_sources(job, d, h, found, one_row.rows);
+    if (!numbered)
+      for (RowSource& row : one_row.rows) row.number = 0;
     one_row.own = row_divisor(job, d, h);
     const RowSource first = one_row.rows.empty() ? RowSource{} : one_row.rows[0];
     for (RowSource& row : one_row.rows) row.d -= first.d, row.h -= first.h;
     const size_t pattern = number_of(row_patterns, one_row);
-    if (lists.size() < row_patterns.size() * column_patterns.size())
+    if (lists.size() < row_patterns.size() * column_patterns.size()) {
       lists.resize(row_patterns.size() * column_patterns.size());
+      kept += one_row.rows.size() + column_patterns.size();
+    }
     return {d, h, pattern, offset(job.source, first), job.numbers ? offset(*job.numbers, first) : 0};
   }
 
@@ -119,10 +126,11 @@ class CellSources {
   };
 
   const Job& job;
+  const bool numbered = job.taps_out || job.numbers;  // taps are told apart
   std::vector<ColumnPattern> column_patterns;
   std::vector<RowPattern> row_patterns;
   std::vector<List> lists;     // of row patterns x column patterns
-  size_t kept = 0;             // taps in all lists
+  size_t kept = 0;             // what all lists hold, about
   std::vector<Source> found[2];
   RowPattern one_row;
 
@@ -141,23 +149,23 @@ class CellSources {
 // `make()` gives every thread its own `each(cell)`.
 template <class S, class Make>
 void cells(const Job& job, const Make& make) {
-  constexpr int64_t chunk = 256;
+  // Columns of a task: their sources are known at once.
+  double most = 1;  // sources of a cell
+  for (const Axis& axis : job.windows.axis) {
+    const double reach = double(axis.kernel - 1) * double(axis.dilation);
+    most *= job.adjoint ? std::min(double(axis.kernel), reach / double(axis.stride) + 1)
+                        : double(axis.kernel);
+  }
+  const int64_t chunk = int64_t(std::clamp(8192 / most, 1.0, 256.0));
   const View &source = job.source, &target = job.target;
   Triple size = job.windows.size(job.adjoint);
   int64_t chunks = (size[2] + chunk - 1) / chunk;
   int64_t cost = source.channels * std::min(size[2], chunk) * (job.adjoint ? 1 : 4);
-  parallel(source.batch * size[0] * size[1] * chunks, [&](int64_t begin, int64_t end) {
-    auto each = make();
-    CellSources<Compute<S>> sources(job);
-    int64_t known = -1;  // the chunk whose columns are known
-    for (int64_t task = begin; task < end; ++task) {
-      int64_t row = task, h = row % size[1];
-      row /= size[1];
-      int64_t d = row % size[0];
-      row /= size[0];
-      int64_t n = row % source.batch, part = row / source.batch;
-      int64_t w0 = part * chunk;
-      if (part != known) sources.find_columns(w0, std::min(chunk, size[2] - w0));
+  each_row(chunks, source.batch, {size[0], size[1], 1}, cost, [&] {
+    return [&, each = make(), sources = CellSources<Compute<S>>(job), known = int64_t(-1)](
+               int64_t part, int64_t n, int64_t d, int64_t h) mutable {
+      const int64_t first = part * chunk;
+      if (part != known) sources.find_columns(first, std::min(chunk, size[2] - first));
       known = part;
       if (sources.too_many()) sources.forget_rows();
       const auto found = sources.find_row(d, h);
@@ -167,15 +175,15 @@ void cells(const Job& job, const Make& make) {
       S* to = row_of<S>(target, n, 0, d, h);
       uint8_t* taps_out = job.taps_out ? row_of<uint8_t>(*job.taps_out, n, 0, d, h) : nullptr;
       for (const auto& column : sources.columns) {
-        const auto& [taps, by, made] = sources.of(found, column);
+        const auto& list = sources.of(found, column);
         each(Cell<S>{n * source.channels, source.channels, d, h, column.w,
                      to + column.w * target.stride[2],
                      taps_out ? taps_out + column.w * job.taps_out->stride[2] : nullptr,
                      from + column.source_at, numbers ? numbers + column.number_at : nullptr,
-                     taps, by});
+                     list.taps, list.by});
       }
-    }
-  }, cost);
+    };
+  });
 }
 
 }  // namespace

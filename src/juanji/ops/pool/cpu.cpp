@@ -1,5 +1,6 @@
-// The operators of pooling: what they take, check and return. How cells are visited: cells.h and
-// planes.h; what is made of their sources: reduce.h; the relation: window.h.
+// The operators of pooling: what they take, check and return, and which way a job goes: boxes.h,
+// cells.h, panels.h, lines.h, planes.h, place.h. What is made of the sources: reduce.h; the
+// relation: window.h.
 #include "draw.h"
 #include "lines.h"
 #include "panels.h"
@@ -148,44 +149,38 @@ std::optional<double> one_divisor(const Job& job) {
   return by;
 }
 
-// Windows side by side. False where another way is faster.
-template <class S>
-bool sum_boxes(const Job& job, Boxes boxes, bool innermost) {
-  using A = Compute<S>;
-  View source = job.source, target = job.target;
-  const bool pairs = !innermost && in_pairs(boxes, {&source});
-  A by = 1;  // whole windows have one divisor
+// By what the sums of whole windows are divided, which have no other cells.
+template <class A>
+Division<A> box_divisor(const Job& job) {
+  A by = 1;
   if (job.divisor.kind != Divisor::none)
     for (int a = 0; a < 3; ++a) by *= A(job.divisor.along(job.windows, a, 0));
-  if (job.adjoint) {
-    if (!innermost && !pairs) join_rows(boxes, source, target);
-    write_boxes<S>(boxes, target, innermost, pairs, [&] { return Spread<S>{source, by}; });
-    return true;
-  }
-  if (innermost) {
-    read_boxes<S>(boxes, source, in_order(boxes), [&] {
+  return by;
+}
+
+template <class S>
+void spread_boxes(const Job& job, Boxes boxes, bool innermost) {
+  View source = job.source, target = job.target;
+  const auto by = box_divisor<Compute<S>>(job);
+  const bool pairs = !innermost && in_pairs(boxes, {&source});
+  if (!innermost && !pairs) join_rows(boxes, source, target);
+  write_boxes<S>(boxes, target, innermost, pairs, [&] { return Spread<S>{source, by}; });
+}
+
+template <class S>
+void sum(const Job& job, bool innermost) {
+  using A = Compute<S>;
+  const View &source = job.source, &target = job.target;
+  const auto boxes = boxes_of(job.windows);
+  if (boxes && job.adjoint) return spread_boxes<S>(job, *boxes, innermost);
+  if (boxes && innermost)
+    return read_boxes<S>(*boxes, source, in_order(*boxes), [&, by = box_divisor<A>(job)] {
       return [&](int64_t n, int64_t d, int64_t h, int64_t first, int64_t count, const auto& reduce) {
         S* row = row_of<S>(target, n, 0, d, h);
         for (int64_t w = first; w < first + count; ++w)
           reduce(Sum<S, false>{row + w * target.stride[2], nullptr, by}, w);
       };
     });
-    return true;
-  }
-  if (!pairs || in_panels<A>(job)) return false;
-  read_pairs<S>(boxes, source, in_order(boxes), [&] {
-    return [&](int64_t n, int64_t c, int64_t d, int64_t h, int64_t, int64_t) {
-      return Sum<S, false>{row_of<S>(target, n, c, d, h), nullptr, by};
-    };
-  });
-  return true;
-}
-
-template <class S>
-void sum(const Job& job, bool innermost) {
-  using A = Compute<S>;
-  const auto boxes = boxes_of(job.windows);
-  if (boxes && sum_boxes<S>(job, *boxes, innermost)) return;
   auto at_cells = []<bool scaled>(std::bool_constant<scaled>) {
     return [] {
       return []<class T>(const Cell<T>& cell) {
@@ -197,8 +192,15 @@ void sum(const Job& job, bool innermost) {
   if (innermost && job.divides_sources()) return cells<S>(job, at_cells(std::true_type{}));
   if (innermost) return cells<S>(job, at_cells(std::false_type{}));
   if (in_panels<A>(job)) return panels<S>(job, at_cells(std::false_type{}));
+  if (boxes && in_pairs(*boxes, {&source}))
+    return read_pairs<S>(*boxes, source, in_order(*boxes), [&, by = box_divisor<A>(job)] {
+      return [&](int64_t n, int64_t c, int64_t d, int64_t h, int64_t, int64_t) {
+        return Sum<S, false>{row_of<S>(target, n, c, d, h), nullptr, by};
+      };
+    });
   if (in_lines(job)) return pool_lines<S, Plus>(job);
-  // Sources are divided before they are summed, as torch does it; where that is exact, the sum is.
+  // Sources are divided before they are summed, as torch does it; where that is exact, the sum is,
+  // which takes less: it is the same but for sums beyond the largest number.
   Job undivided = job;
   std::optional<double> one = one_divisor(job);
   if (one && Division<A>(A(*one)).reciprocal == 0) one.reset();
@@ -265,8 +267,7 @@ template <class S>
 void place(const Job& job, bool innermost) {
   const View& source = job.source;
   const auto boxes = boxes_of(job.windows);
-  if (boxes && (innermost ? along_channels({&source, job.numbers})
-                          : in_long_pairs<S>(*boxes, {&source, job.numbers})))
+  if (boxes && (innermost || in_long_pairs<S>(*boxes, {&source, job.numbers})))
     return write_boxes<S>(*boxes, job.target, innermost, !innermost, [&] {
       return AtTap<S>{source, *job.numbers, boxes->box[2]};
     });

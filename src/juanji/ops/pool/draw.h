@@ -75,16 +75,6 @@ void draw(const Job& job, bool innermost, int64_t seed, std::atomic<bool>& doubt
     return row_key(seed, (plane * size[0] + d) * size[1] + h);
   };
   const auto boxes = boxes_of(job.windows);
-  if (!innermost && boxes && in_pairs(*boxes, {&source}) && !in_panels<A>(job)) {
-    read_pairs<S>(*boxes, source, in_order(*boxes), [&] {
-      return [&](int64_t n, int64_t c, int64_t d, int64_t h, int64_t, int64_t) {
-        auto random = [row = key(n * source.channels + c, d, h)](int64_t w) { return random_in_row<A>(w, row); };
-        return Draw<S, decltype(random)>{random, doubt, row_of<S>(job.target, n, c, d, h),
-                                         row_of<uint8_t>(*job.taps_out, n, c, d, h)};
-      };
-    });
-    return;
-  }
   struct Keys {  // of the cells' rows, plane by plane
     std::vector<uint32_t> first, second;
     int64_t plane = -1, d = -1, h = -1;
@@ -115,6 +105,15 @@ void draw(const Job& job, bool innermost, int64_t seed, std::atomic<bool>& doubt
   };
   if (innermost) return cells<S>(job, at_cells);
   if (in_panels<A>(job)) return panels<S>(job, at_cells);
+  if (boxes && in_pairs(*boxes, {&source}))
+    return read_pairs<S>(*boxes, source, in_order(*boxes), [&] {
+      return [&](int64_t n, int64_t c, int64_t d, int64_t h, int64_t, int64_t) {
+        const Key row = key(n * source.channels + c, d, h);
+        auto random = [row](int64_t w) { return random_in_row<A>(w, row); };
+        return Draw<S, decltype(random)>{random, doubt, row_of<S>(job.target, n, c, d, h),
+                                         row_of<uint8_t>(*job.taps_out, n, c, d, h)};
+      };
+    });
   planes<S>(job, A(0), [&](int64_t cells) {
     return [&, random = std::unique_ptr<A[]>(new A[size_t(cells)]())](const Block<A>& block) {
       for (int64_t r = 0; r < block.row_count; ++r) {

@@ -32,8 +32,8 @@ struct Rows {
 };
 
 // Vectors are read beyond both ends of a row, and what they find there is not used. It is memory of
-// the same tensor, of other rows mostly; rows near the ends of the tensor are copied to a place that
-// has room around them.
+// the same tensor, of other rows mostly; rows near the ends of the tensor are copied to a place
+// that has room around them.
 template <class S>
 struct Around {
   View view;
@@ -117,7 +117,8 @@ inline Rows<S> window_rows(const Job& job, int64_t n, int64_t c, int64_t d, int6
           heights.dilation * job.source.stride[1]};
 }
 
-// A vector of windows; `at` counts from the first cell that is read, which is cell `first` of a row.
+// A vector of windows; `at` counts from the first cell that is read, which is cell `first` of a
+// row.
 template <class S, class Join>
 inline Vector<Compute<S>> join_windows(const Rows<S>& rows, const Axis& axis, int64_t first,
                                        int64_t at) {

@@ -1,7 +1,7 @@
 // Rows of few cells, channels not innermost: vectors lie across planes.
 //
-// As many planes as a vector has lanes are copied to a small buffer, a panel, where they lie side by
-// side in every cell. What cells.h finds for channels that do is made there, and copied back.
+// As many planes as a vector has lanes are copied to a small buffer, a panel, where they lie side
+// by side in every cell. They are computed there as channels are (cells.h), and copied back.
 #pragma once
 
 #include "cells.h"
@@ -30,7 +30,7 @@ struct PanelBlocks {
       while (chunk[a] < target[a]) {
         const int64_t before = chunk[a];
         chunk[a] = std::min(2 * before, target[a]);
-        if (cells() <= aim && listed() <= 16 * aim) continue;
+        if (cells() <= aim && listed() <= 2 * most) continue;
         chunk[a] = before;
         return;
       }
@@ -40,7 +40,7 @@ struct PanelBlocks {
   int64_t cells() const { return source_cells() + target_cells(); }
   // More sources are not listed for a block.
   int64_t listed() const { return target_cells() * source_cells(); }
-  bool fit() const { return cells() <= most && listed() <= 4 * most; }
+  bool fit() const { return cells() <= most && listed() <= 2 * most; }
 
   int64_t count() const { return parts(0) * parts(1); }
   std::array<Range, 2> targets(int64_t part) const {
@@ -67,20 +67,6 @@ struct PanelBlocks {
   }
 };
 
-// Transposes tiles: for vectors that cover `cells` cells, `load(i, at, count)` gives `count` cells
-// from `at` on of plane i, or all planes of cell at + i, and `store` takes the other.
-template <class A, class Load, class Store>
-inline void turn(int64_t cells, const Load& load, const Store& store) {
-  each_vector<lanes<A>>(cells, [&](int64_t at, int64_t count) {
-    Vector<A> tile[lanes<A>];
-#pragma GCC unroll 16
-    for (int i = 0; i < lanes<A>; ++i) tile[i] = load(i, at, count);
-    transpose<A>(tile);
-#pragma GCC unroll 16
-    for (int i = 0; i < lanes<A>; ++i) store(i, at, count, tile[i]);
-  });
-}
-
 // Everything a thread needs; what depends on the block alone is found once for all planes.
 template <class S>
 class Panel {
@@ -88,8 +74,8 @@ class Panel {
   using A = Compute<S>;
   static constexpr int width = lanes<A>;
 
-  Panel(const Job& given, const PanelBlocks& blocks)
-      : job(given), blocks(blocks), inside(given), sources(inside),
+  explicit Panel(const PanelBlocks& blocks)
+      : job(blocks.job), blocks(blocks), inside(blocks.job), sources(inside),
         values(size_t((blocks.source_cells() + width) * width)),
         made(size_t((blocks.target_cells() + width) * width)),
         made_taps(size_t(job.taps_out ? (blocks.target_cells() + width) * width : 0)) {
@@ -124,11 +110,11 @@ class Panel {
     int64_t at = 0;
     for (const auto& row : rows)
       for (const auto& column : sources.columns) {
-        const auto& [taps, by, listed] = sources.of(row, column);
+        const auto& list = sources.of(row, column);
         each(Cell<A>{plane, width, row.d, row.h, column.w, made.data() + at,
                      job.taps_out ? made_taps.data() + at : nullptr,
-                     values.data() + row.source_at + column.source_at - skipped, nullptr, taps,
-                     by});
+                     values.data() + row.source_at + column.source_at - skipped, nullptr,
+                     list.taps, list.by});
         at += width;
       }
     write();
@@ -181,13 +167,6 @@ class Panel {
     }
   }
 
-  static Vector<A> load_strided(const S* from, int64_t step, int64_t count) {
-    if (step == 1) return load(from, count);
-    Vector<A> value{};
-    for (int64_t i = 0; i < count; ++i) value[i] = widen(from[i * step]);
-    return value;
-  }
-
   void write() const {
     const int64_t many = block[1].count() * blocks.target[2];
     const A* from = made.data();
@@ -211,8 +190,8 @@ class Panel {
   }
 };
 
-// Whether panels serve a job: vectors along longer rows are faster, as they are along the rows of so few
-// planes that panels are mostly empty.
+// Whether panels serve a job: vectors along longer rows are faster, as they are along the rows of
+// so few planes that panels are mostly empty.
 template <class A>
 inline bool in_panels(const Job& job) {
   const Axis& last = job.windows.axis[2];
@@ -230,7 +209,7 @@ void panels(const Job& job, const Make& make) {
   const PanelBlocks blocks(job);
   const int64_t groups = ceil_divide(job.source.batch * job.source.channels, width);
   parallel(groups * blocks.count(), [&](int64_t begin, int64_t end) {
-    Panel<S> panel(job, blocks);
+    Panel<S> panel(blocks);
     auto each = make();
     int64_t known = -1;
     for (int64_t task = begin; task < end; ++task) {

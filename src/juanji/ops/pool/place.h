@@ -1,10 +1,10 @@
-// Values added to the cells of their recorded taps, channels not innermost: the gradient of a pooling
-// that took one cell of each window.
+// Values added to the cells of their recorded taps, channels not innermost: the gradient of a
+// pooling that took one cell of each window.
 //
-// A task has a band of fine cells that lie side by side in memory, and takes all windows that may reach
-// it, in C order; what leads out of the band belongs to another task. So no two threads write to one
-// cell, and the order of every sum is fixed. Recorded taps lie in the input: one in the padding, which
-// is none of those, changes another cell of the band or nothing.
+// A task has a band of fine cells that lie side by side in memory, and takes all windows that may
+// reach it, in C order; what leads out of the band belongs to another task. So no two threads write
+// to one cell, and the order of every sum is fixed. Recorded taps lie in the input: one in the
+// padding, which is none of those, changes another cell of the band or nothing.
 #pragma once
 
 #include "job.h"
@@ -13,7 +13,7 @@
 namespace juanji {
 namespace {
 
-// Along one axis: fine cells, and the windows that may reach them.
+// Along one axis: fine cells [begin, end), and the windows [first, last) that may reach them.
 struct Band {
   int64_t begin, end, first, last;
 };
@@ -39,8 +39,8 @@ struct Bands {
     for (int a = 2; a >= 0; part /= count[a--]) {
       const Axis& axis = windows.axis[a];
       const int64_t begin = part % count[a] * chunk[a], end = std::min(begin + chunk[a], axis.fine);
-      const auto [first, after] = axis.sources(true, begin, end);
-      bands[a] = {begin, end, first, after - 1};
+      const auto [first, last] = axis.sources(true, begin, end);
+      bands[a] = {begin, end, first, last};
     }
     return bands;
   }
@@ -80,10 +80,10 @@ void place_values(const Job& job) {
   // From a window's first cell to that of a tap; what is no tap leads out of every band.
   std::array<int64_t, 256> to;
   to.fill(std::numeric_limits<int64_t>::min() / 2);
-  for (int64_t tap = 0; tap < job.windows.taps(); ++tap)
-    to[tap] = (tap / axis[2].kernel / axis[1].kernel * axis[0].dilation * axis[1].fine +
-               tap / axis[2].kernel % axis[1].kernel * axis[1].dilation) * axis[2].fine +
-              tap % axis[2].kernel * axis[2].dilation;
+  for (int64_t tap = 0; tap < job.windows.taps(); ++tap) {
+    const auto [d, h, w] = job.windows.step(tap);
+    to[tap] = (d * axis[1].fine + h) * axis[2].fine + w;
+  }
   const int64_t room = bands.chunk[0] * bands.chunk[1] * bands.chunk[2];
   const int64_t longest =  // windows of a row
       std::min((bands.chunk[2] + axis[2].extent()) / axis[2].stride + 1, axis[2].coarse);
@@ -96,7 +96,7 @@ void place_values(const Job& job) {
                int64_t part, int64_t n, int64_t, int64_t c) mutable {
       if (part != known) at = bands.of(job.windows, known = part);
       const auto& [depths, rows, columns] = at;
-      const int64_t many = columns.last - columns.first + 1;
+      const int64_t many = columns.last - columns.first;
       const int64_t cells = (depths.end - depths.begin) * (rows.end - rows.begin) *
                             (columns.end - columns.begin);
       S* out = row_of<S>(job.target, n, c, depths.begin, rows.begin) + columns.begin;
@@ -104,14 +104,14 @@ void place_values(const Job& job) {
       if constexpr (in_place) put = out;
       else put = sums.data();
       std::fill_n(put, cells, A(0));
-      for (int64_t d = depths.first; d <= depths.last; ++d) {
+      for (int64_t d = depths.first; d < depths.last; ++d) {
         const S* values = row_of<S>(source, n, c, d, rows.first) + columns.first * source.stride[2];
         const uint8_t* tap =
             row_of<uint8_t>(taps, n, c, d, rows.first) + columns.first * taps.stride[2];
         int64_t first = ((axis[0].start(d) - depths.begin) * axis[1].fine +
                          axis[1].start(rows.first) - rows.begin) * axis[2].fine +
                         axis[2].start(columns.first) - columns.begin;
-        for (int64_t h = rows.first; h <= rows.last; ++h) {
+        for (int64_t h = rows.first; h < rows.last; ++h) {
           place_row<S>(put, uint64_t(cells), first, axis[2].stride, to.data(),
                        packed(values, source.stride[2], many, value_room.data()),
                        packed(tap, taps.stride[2], many, tap_room.data()), many);

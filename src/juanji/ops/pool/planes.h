@@ -2,8 +2,8 @@
 //
 // The source rows of a block are copied to a small buffer: padded, converted, and split into phases
 // along both axes, so that the sources of neighbours are neighbours. All rows have one pitch there;
-// so a block of target rows is one run of vectors, with some cells between the rows that are dropped.
-// The first axis of three stays outside: its taps are further blocks of source rows.
+// so a block of target rows is one run of vectors, with some cells between the rows that are
+// dropped. The first axis of three stays outside: its taps are further blocks of source rows.
 #pragma once
 
 #include "job.h"

@@ -1,5 +1,6 @@
 // What is made of the sources of a target cell: a maximum, a sum, a draw. Written for vectors of
-// target cells, whose sources are vectors too: neighbours along the channels or along the last axis.
+// target cells, whose sources are vectors too: neighbours along the channels or along the last
+// axis.
 #pragma once
 
 #if defined(__AVX512F__)
@@ -17,8 +18,8 @@ namespace {
 template <class A>
 using Lane = std::remove_cvref_t<decltype(std::declval<Mask<A>>()[0])>;
 
-// Divides by one number. By a power of two it multiplies with the reciprocal, which is exact and gives
-// the same in a tenth of the time.
+// Divides by one number. By a power of two it multiplies with the reciprocal, which is exact and
+// gives the same in a tenth of the time.
 template <class A>
 struct Division {
   A by, reciprocal = 0;  // if it is exact
@@ -110,12 +111,11 @@ inline bool any(const Mask<A>& mask) {
 
 // Every operation has a State for a vector of target cells, `begin` and `take` for each source, and
 // `finish`, which writes `count` of them. `at` is the first lane's place along the vectors.
-// `padding` is what stands beside a row, and must change nothing.
 
 template <class S, bool numbered>
 struct Maximum {
   using A = Compute<S>;
-  static constexpr A padding = -std::numeric_limits<A>::infinity();
+  static constexpr A padding = -std::numeric_limits<A>::infinity();  // changes nothing
   static constexpr int unroll = 4, passes = 1;
   struct State {
     Vector<A> best;
@@ -139,7 +139,6 @@ struct Maximum {
     state.best = better ? value : state.best;
     if constexpr (numbered) state.tap = better ? splat_integer<A>(tap.number) : state.tap;
   }
-  void middle(State&, int64_t) const {}
   void finish(State& state, int64_t at, int64_t count) const {
     store(out + at, state.best, count);
     if constexpr (numbered) store_bytes<A>(taps_out + at, state.tap, count);
@@ -150,7 +149,6 @@ struct Maximum {
 template <class T, bool scaled>
 struct Sum {
   using A = Compute<T>;
-  static constexpr A padding = 0;
   static constexpr int unroll = 4, passes = 1;
   struct State {
     Vector<A> total;
@@ -165,7 +163,6 @@ struct Sum {
     if constexpr (scaled) value = value / splat(tap.divisor);
     state.total += value;
   }
-  void middle(State&, int64_t) const {}
   void finish(State& state, int64_t at, int64_t count) const {
     Vector<A> total = state.total;
     if (divisors) total = total / (load(divisors + at) * splat(by.by));
@@ -178,7 +175,6 @@ struct Sum {
 template <class T>
 struct Matching {
   using A = Compute<T>;
-  static constexpr A padding = 0;
   static constexpr int unroll = 4, passes = 1;
   struct State {
     Vector<A> total;
@@ -192,7 +188,6 @@ struct Matching {
     Mask<A> number = load_bytes<A>(numbers + tap.number_offset + at, count);
     state.total += keep<A>(number == splat_integer<A>(tap.number), value);
   }
-  void middle(State&, int64_t) const {}
   void finish(State& state, int64_t at, int64_t count) const {
     store(out + at, state.total, count);
   }
@@ -201,12 +196,12 @@ struct Matching {
 // The source at which the running sum passes a random share of the whole. A zero is never it, nor
 // is padding; where all are zero, the first source is. `random(at)` gives a vector of the shares.
 //
-// `doubt` is set where a source may not be a weight: every sign bit is seen, and sums that are no finite
-// number. So also are -0 and sums of finite numbers beyond the largest: the sources tell then.
+// `doubt` is set where a source may not be a weight: every sign bit is seen, and sums that are no
+// finite number. So also are -0 and sums of finite numbers beyond the largest: the sources tell
+// then.
 template <class S, class Random>
 struct Draw {
   using A = Compute<S>;
-  static constexpr A padding = 0;
   static constexpr int unroll = 2, passes = 2;
   struct State {
     Vector<A> threshold, below, value;

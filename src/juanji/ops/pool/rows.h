@@ -7,13 +7,11 @@
 namespace juanji {
 namespace {
 
-template <class S, size_t... lane>
-inline void interleave(S* to, Vector<Compute<S>> even, Vector<Compute<S>> odd,
-                       std::index_sequence<lane...>) {
-  constexpr int width = lanes<Compute<S>>, half = width / 2;
-  auto low = __builtin_shufflevector(even, odd, int(lane % 2 * width + lane / 2)...);
-  auto high = __builtin_shufflevector(even, odd, int(lane % 2 * width + lane / 2 + half)...);
-  store(to, low), store(to + width, high);
+template <class S>
+inline void store_pairs(S* to, Vector<Compute<S>> even, Vector<Compute<S>> odd) {
+  constexpr auto all = std::make_index_sequence<lanes<Compute<S>>>{};
+  store(to, interleave<false>(even, odd, all));
+  store(to + lanes<Compute<S>>, interleave<true>(even, odd, all));
 }
 
 // to[j] = from[j * step], j < count, and nothing else is read.
@@ -37,7 +35,8 @@ inline void copy_strided(Compute<S>* to, const S* from, int64_t step, int64_t co
   for (; j < count; ++j) to[j] = widen(from[j * step]);
 }
 
-// Both phases of a stride of 2: even[j] = row[first + 2 j], odd[j] = row[first + 2 j + 1], j < count.
+// Both phases of a stride of 2: even[j] = row[first + 2 j], odd[j] = row[first + 2 j + 1], j <
+// count.
 template <class S>
 inline void split_row(Compute<S>* even, Compute<S>* odd, const S* row, int64_t first, int64_t size,
                       int64_t count, Compute<S> padding) {
@@ -90,13 +89,12 @@ inline void write_two_phases(S* row, int64_t size, int64_t first, int64_t count,
   int64_t end = std::clamp(floor_divide(size - first, 2), j, count);  // of whole pairs
   if (j > 0 && first + 2 * j - 1 >= 0 && first + 2 * j - 1 < size)
     row[first + 2 * j - 1] = narrow<S>(odd[j - 1]);
-  constexpr auto all = std::make_index_sequence<width>{};
   int64_t start = j;
   for (; j + width <= end; j += width)
-    interleave(row + first + 2 * j, load(even + j), load(odd + j), all);
+    store_pairs(row + first + 2 * j, load(even + j), load(odd + j));
   if (j < end && end - start >= width) {  // the last ones, some of them again
     j = end - width;
-    interleave(row + first + 2 * j, load(even + j), load(odd + j), all);
+    store_pairs(row + first + 2 * j, load(even + j), load(odd + j));
     j = end;
   }
   for (; j < end; ++j) {

@@ -15,7 +15,8 @@ void each_cell(const View& view, const Each& each) {
   bool innermost = view.channel_stride == 1 && view.channels > 1;
   int64_t planes = innermost ? 1 : view.channels, channels = innermost ? view.channels : 1;
   int64_t rows = view.batch * planes * view.size[0] * view.size[1];
-  int64_t together = std::max(int64_t(4096) / std::max(view.size[2] * channels, int64_t(1)), int64_t(1));
+  const int64_t row = std::max(view.size[2] * channels, int64_t(1));
+  int64_t together = std::max(4096 / row, int64_t(1));
   parallel((rows + together - 1) / together, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin * together; row < std::min(end * together, rows); ++row) {
       int64_t h = row % view.size[1], d = row / view.size[1] % view.size[0];
@@ -32,14 +33,10 @@ inline int64_t offset(const View& view, int64_t n, int64_t c, int64_t d, int64_t
          h * view.stride[1] + w * view.stride[2];
 }
 
-// How far a tap is from its window's start, on each axis.
-inline std::vector<Triple> tap_steps(const Windows& w) {
+// The distances of all taps from their window's start; of what is no tap, none.
+inline std::vector<Triple> tap_steps(const Windows& windows) {
   std::vector<Triple> steps(256, {0, 0, 0});
-  const auto& axis = w.axis;
-  for (int64_t tap = 0; tap < w.taps(); ++tap)
-    steps[tap] = {tap / axis[2].kernel / axis[1].kernel * axis[0].dilation,
-                  tap / axis[2].kernel % axis[1].kernel * axis[1].dilation,
-                  tap % axis[2].kernel * axis[2].dilation};
+  for (int64_t tap = 0; tap < windows.taps(); ++tap) steps[tap] = windows.step(tap);
   return steps;
 }
 
@@ -88,8 +85,8 @@ inline void check_indices(const Tensor& input, const Tensor& indices) {
     STD_TORCH_CHECK(indices.size(axis) == input.size(axis), "indices must have the shape of input");
 }
 
-// The planes of one task: one, or as many channels as lie side by side in a cell. Where it is one, the
-// compiler knows.
+// The planes of one task: one, or as many channels as lie side by side in a cell. Where it is one,
+// the compiler knows.
 inline constexpr int64_t group = 32;
 
 template <class Work>

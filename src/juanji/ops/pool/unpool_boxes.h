@@ -77,8 +77,8 @@ inline Mask<A> load_near(const int64_t* from, int64_t base, int64_t count, Mask<
   }
 }
 
-// A vector of indices, counted from the first cells of their boxes. It lives in registers: what goes
-// through memory for every cell waits for it.
+// A vector of indices, counted from the first cells of their boxes. It lives in registers: what
+// goes through memory for every cell waits for it.
 template <class A>
 struct Indices {
   Mask<A> far{};   // whether it is no number
@@ -181,7 +181,6 @@ struct ByIndex {
   void take(State& state, Vector<A> value, const Tap<A>& tap, int64_t, int64_t) const {
     state.value = state.indices.at(tap.number) ? value : state.value;
   }
-  void middle(State&, int64_t) const {}
   void finish(State& state, int64_t at, int64_t count) const {
     store(out + at, state.value, count);
     *strange |= state.indices.strange();

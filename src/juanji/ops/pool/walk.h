@@ -31,8 +31,8 @@ void each_row(int64_t batch, int64_t channels, const Triple& size, int64_t cost,
   }, cost);
 }
 
-// Calls `each(n, c, d, h, w, count)` for all rows in parts of at most `chunk` cells, so that threads
-// share long rows too. `cost` is that of a part.
+// Calls `each(n, c, d, h, w, count)` for all rows in parts of at most `chunk` cells, so that
+// threads share long rows too. `cost` is that of a part.
 template <class Make>
 void each_part(int64_t batch, int64_t channels, const Triple& size, int64_t chunk, int64_t cost,
                const Make& make) {
@@ -44,17 +44,6 @@ void each_part(int64_t batch, int64_t channels, const Triple& size, int64_t chun
       each(n, c, d, row / parts, w, std::min(chunk, width - w));
     };
   });
-}
-
-// Calls `each(at, count)` for vectors that cover `count` elements. The last one does some elements
-// again, or, where there is less than one vector, has fewer lanes.
-template <int width, class Each>
-inline void each_vector(int64_t count, const Each& each) {
-  int64_t at = 0;
-  for (; at + width <= count; at += width) each(at, int64_t(width));
-  if (at == count) return;
-  if (count >= width) each(count - width, int64_t(width));
-  else each(at, count - at);
 }
 
 }  // namespace

@@ -74,6 +74,12 @@ struct Windows {
             fine ? axis[2].fine : axis[2].coarse};
   }
   int64_t taps() const { return axis[0].kernel * axis[1].kernel * axis[2].kernel; }
+  // How far a tap is from its window's start, on each axis.
+  Triple step(int64_t tap) const {
+    return {tap / axis[2].kernel / axis[1].kernel * axis[0].dilation,
+            tap / axis[2].kernel % axis[1].kernel * axis[1].dilation,
+            tap % axis[2].kernel * axis[2].dilation};
+  }
 };
 
 // What an operator is told of its windows, beside the size of its output. The last two may be left

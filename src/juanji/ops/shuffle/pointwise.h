@@ -71,8 +71,9 @@ const Compute<S>* computed(const S* from, int64_t step, int64_t channels, Comput
   }
 }
 
-// Tiles jump from row to row, which the processor does not foresee: fetches the rows of the positions
-// that the next block reads. Inlined, because a call that only prefetches is dropped by GCC.
+// Tiles jump from row to row, which the processor does not foresee: fetches the rows of the
+// positions that the next block reads. Inlined, because a call that only prefetches is dropped by
+// GCC.
 template <class S>
 [[gnu::always_inline]] inline void prefetch_rows(const S* data, const Cells& cells, int64_t first,
                                                  int64_t count, int64_t channels) {
@@ -178,7 +179,8 @@ void multiply_planes(const Product& product, const Weights<S>& weights, const Te
       for (int64_t i = 0; i < inputs; ++i) to[i * at_once] = weights.at(g, row, i);
     }
 
-  int64_t block = std::max<int64_t>(block_bytes / (inputs * int64_t(sizeof(S)) * width), 1) * width;
+  const int64_t cell = std::max<int64_t>(inputs, 1) * int64_t(sizeof(S));
+  int64_t block = std::max<int64_t>(block_bytes / (cell * width), 1) * width;
   int64_t blocks = std::max<int64_t>(size / block, 1);  // the last one takes the rest
   int64_t batch_step = input.stride(0);
   const S* data = static_cast<const S*>(input.data_ptr());

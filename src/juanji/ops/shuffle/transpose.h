@@ -1,8 +1,8 @@
 // The shuffle of one row of channels: a table of (groups, per_group) elements, transposed.
 //
 // Elements are only moved: T is an integer of their size, read and written by memcpy because it may
-// stand for a float. Vectors of 16 bytes need no moves between the halves of wider ones; those of 64
-// bytes take half as long where one instruction makes any of two, for 2, 4 or 8 streams.
+// stand for a float. Vectors of 16 bytes need no moves between the halves of wider ones; those of
+// 64 bytes take half as long where one instruction makes any of two, for 2, 4 or 8 streams.
 #pragma once
 
 #include <algorithm>
@@ -55,8 +55,8 @@ void copy_row(const T* from, T* to, int64_t groups, int64_t per_group) {
   std::memcpy(to, from, size_t(groups * per_group) * sizeof(T));
 }
 
-// memcpy is slower than plain vectors for planes of the usual sizes. One after the other: unrolled, the
-// compiler reads them out of order, which the prefetcher does not follow.
+// memcpy is slower than plain vectors for planes of the usual sizes. One after the other: unrolled,
+// the compiler reads them out of order, which the prefetcher does not follow.
 template <class T>
 void copy_plane(const T* from, T* to, int64_t count) {
   using Part = Vector<float>;
@@ -78,14 +78,6 @@ void any_row(const T* from, T* to, int64_t groups, int64_t per_group) {
       std::memcpy(to + i * groups + g, from + g * per_group + i, sizeof(T));
 }
 
-// a0 b0 a1 b1 ... of the lower or the upper halves.
-template <bool upper, class V, size_t... lane>
-inline V zip(V a, V b, std::index_sequence<lane...>) {
-  constexpr int count = sizeof...(lane);
-  return __builtin_shufflevector(
-      a, b, (int(lane) / 2 + (upper ? count / 2 : 0) + (lane % 2 ? count : 0))...);
-}
-
 // A square of `count` x `count` elements: log2(count) rounds of zipping bring streams 0, 1, 2, ...
 // side by side, element by element.
 template <class T>
@@ -99,8 +91,8 @@ inline void transpose_square(const T* from, int64_t from_step, T* to, int64_t to
   for (int round = 1; round < count; round *= 2) {
 #pragma GCC unroll 8
     for (int row = 0; row < count / 2; ++row) {
-      zipped[2 * row] = zip<false>(rows[row], rows[row + count / 2], all);
-      zipped[2 * row + 1] = zip<true>(rows[row], rows[row + count / 2], all);
+      zipped[2 * row] = interleave<false>(rows[row], rows[row + count / 2], all);
+      zipped[2 * row + 1] = interleave<true>(rows[row], rows[row + count / 2], all);
     }
 #pragma GCC unroll 16
     for (int row = 0; row < count; ++row) rows[row] = zipped[row];
@@ -129,11 +121,6 @@ inline constexpr int wide_lanes = vector_bytes == 64 ? 64 / int(sizeof(T)) : 0;
 template <class T>
 using WideVector = typename VectorOf<T, 64 / sizeof(T)>::type;
 
-template <int odd, class V, size_t... lane>
-inline V unzip(V a, V b, std::index_sequence<lane...>) {
-  return __builtin_shufflevector(a, b, (2 * int(lane) + odd)...);
-}
-
 // `groups` streams dealt into one, or one dealt out to `per_group` streams.
 template <class T, int groups>
 void wide_merge_row(const T* from, T* to, int64_t, int64_t per_group) {
@@ -149,8 +136,8 @@ void wide_merge_row(const T* from, T* to, int64_t, int64_t per_group) {
     for (int round = 1; round < groups; round *= 2) {
 #pragma GCC unroll 8
       for (int g = 0; g < groups / 2; ++g) {
-        zipped[2 * g] = zip<false>(rows[g], rows[g + groups / 2], all);
-        zipped[2 * g + 1] = zip<true>(rows[g], rows[g + groups / 2], all);
+        zipped[2 * g] = interleave<false>(rows[g], rows[g + groups / 2], all);
+        zipped[2 * g + 1] = interleave<true>(rows[g], rows[g + groups / 2], all);
       }
 #pragma GCC unroll 8
       for (int g = 0; g < groups; ++g) rows[g] = zipped[g];
@@ -175,8 +162,8 @@ void wide_split_row(const T* from, T* to, int64_t groups, int64_t) {
     for (int round = 1; round < per_group; round *= 2) {
 #pragma GCC unroll 8
       for (int i = 0; i < per_group / 2; ++i) {
-        dealt[i] = unzip<0>(rows[2 * i], rows[2 * i + 1], all);
-        dealt[i + per_group / 2] = unzip<1>(rows[2 * i], rows[2 * i + 1], all);
+        dealt[i] = every_second<0>(rows[2 * i], rows[2 * i + 1], all);
+        dealt[i + per_group / 2] = every_second<1>(rows[2 * i], rows[2 * i + 1], all);
       }
 #pragma GCC unroll 8
       for (int i = 0; i < per_group; ++i) rows[i] = dealt[i];

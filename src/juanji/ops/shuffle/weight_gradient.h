@@ -8,8 +8,6 @@
 namespace juanji {
 namespace {
 
-inline int64_t rounded_up(int64_t count, int64_t step) { return (count + step - 1) / step * step; }
-
 // Sums over positions for each group, (outputs, inputs) with both filled up to whole tiles. Parts
 // of the positions are summed on their own, and the parts in their order: what is added to what
 // does not depend on the threads.
