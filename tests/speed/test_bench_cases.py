@@ -184,14 +184,14 @@ def test_every_bar_covers_cells_at_every_size_it_names() -> None:
 @pytest.mark.parametrize(
     ("work", "count"),
     [
-        ("depthwise, forward", 10 * 2 * 3),
+        ("depthwise, forward", 11 * 2 * 3),
         ("depthwise 2-D, weight gradient of 5×5 and 7×7", 2 * 2 * 3),
         ("depthwise 2-D, dilated, both gradients", 2 * 2 * 3),
         ("depthwise 1-D, length 4096, 3 and 31 taps", 2 * 3 * 2 * 2),
         ("depthwise 3-D: contiguous; channels last, both gradients", (3 + 2) * 3),
         ("grouped, 2 channels per group", 3 * 2 * 3),
-        ("grouped, 4 channels per group", 3 * (3 * 2 * 3)),
-        ("max pooling forward, average pooling both ways, contiguous", 4 * 3 * 3),
+        ("grouped, 4 channels per group", 4 * (3 * 2 * 3)),
+        ("max pooling forward, average pooling both ways, contiguous", 6 * 3 * 3),
         ("grouped 1×1 with shuffle, forward, channels last", 3),
         ("dense 3×3, one image, forward, contiguous", 1),
     ],

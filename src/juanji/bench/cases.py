@@ -22,6 +22,8 @@ POOLINGS = ("max-pool", "avg-pool", "stochastic-pool")
 UNPOOLINGS = ("max-unpool", "avg-unpool")
 OPERATORS = (*CONVOLUTIONS, *POOLINGS, *UNPOOLINGS, "channel-shuffle")
 
+FEW = 8  # cells along each axis: maps of fewer are told apart by their size
+
 FLOAT, INDEX = 4, 8  # bytes of a float32, and of an int64 at torch's interface
 
 
@@ -93,6 +95,8 @@ class Case:
             text += f", dilation {self.dilation}"
         if self.stride > 1 and self.operator not in UNPOOLINGS:
             text += f", stride {self.stride}"
+        if max(self.shape[2:]) < FEW:
+            text += ", maps of " + "×".join(map(str, self.shape[2:]))
         return text
 
     @cached_property

@@ -34,7 +34,7 @@ VOLUMES: Shapes = {
     "medium": (1, 64, 32, 32, 32),
     "large": (2, 64, 32, 32, 32),
 }
-DEEP_MAPS: Shapes = {  # what the last layers of networks pool
+DEEP_MAPS: Shapes = {  # of the last layers of networks
     "small": (1, 512, 7, 7),
     "medium": (8, 1024, 7, 7),
     "large": (64, 1024, 7, 7),
@@ -78,9 +78,11 @@ def grid() -> list[Case]:
         cases += at_each_size("depthwise", WIDE_KERNEL_MAPS, kernel=kernel, per_group=1)
     cases += at_each_size("depthwise", MAPS, kernel=3, dilation=2, per_group=1)
     cases += at_each_size("depthwise", MAPS, kernel=3, stride=2, per_group=1)
+    cases += at_each_size("depthwise", DEEP_MAPS, kernel=3, per_group=1)
     cases += at_each_size("depthwise", VOLUMES, kernel=3, per_group=1)
     for per_group in (2, 4, 8, 16):
         cases += at_each_size("grouped", MAPS, kernel=3, per_group=per_group)
+    cases += at_each_size("grouped", DEEP_MAPS, kernel=3, per_group=4)
     cases += at_each_size("grouped", LINES, kernel=3, per_group=4)
     cases += at_each_size("grouped", VOLUMES, kernel=3, per_group=4)
     cases += at_each_size("dense", DENSE_MAPS, kernel=3)
@@ -89,7 +91,8 @@ def grid() -> list[Case]:
         for shapes in EVERY:
             cases += at_each_size(operator, shapes, kernel=2, stride=2)
         cases += at_each_size(operator, MAPS, kernel=3, stride=2)
-        cases += at_each_size(operator, DEEP_MAPS, kernel=7, stride=7)
+        for kernel, stride in ((3, 2), (7, 7)):
+            cases += at_each_size(operator, DEEP_MAPS, kernel=kernel, stride=stride)
     for shapes in EVERY:
         cases += at_each_size("stochastic-pool", shapes, kernel=2, stride=2)
     for operator in ("max-unpool", "avg-unpool"):
