@@ -145,14 +145,11 @@ inline void copy_rows(Compute<S>* to, int64_t to_step, const S* from, int64_t st
   using A = Compute<S>;
   for (int64_t c = 0; c < channels; c += lanes<A>) {
     const int64_t valid = std::min<int64_t>(lanes<A>, channels - c);
-    for (int64_t i = 0; i < count; i += lanes<A>) {
-      Vector<A> square[lanes<A>];
-      for (int lane = 0; lane < lanes<A>; ++lane)
-        square[lane] = i + lane < count ? load(from + c + (i + lane) * step, valid) : Vector<A>{};
-      transpose<A>(square);
-      for (int64_t channel = 0; channel < valid; ++channel)
-        store(to + (c + channel) * to_step + i, square[channel], count - i);
-    }
+    turn<A>(count, [&](int i, int64_t at, int64_t many) {
+      return i < many ? load(from + c + (at + i) * step, valid) : Vector<A>{};
+    }, [&](int channel, int64_t at, int64_t many, Vector<A> value) {
+      if (channel < valid) store(to + (c + channel) * to_step + at, value, many);
+    });
   }
 }
 

@@ -80,6 +80,8 @@ class Panel {
         made(size_t((blocks.target_cells() + width) * width)),
         made_taps(size_t(job.taps_out ? (blocks.target_cells() + width) * width : 0)) {
     inside.divisor.kind = job.divides_sources() ? Divisor::none : job.divisor.kind;
+    inside.source.stride[2] = width;
+    sources.find_columns(0, blocks.target[2]);
   }
 
   void go_to(int64_t part) {
@@ -87,7 +89,7 @@ class Panel {
     depths = blocks.sources(0, block[0]), heights = blocks.sources(1, block[1]);
     const int64_t row = blocks.source[2] * width;
     inside.source.stride = {heights.count() * row, row, width};
-    sources.find_columns(0, blocks.target[2]);
+    sources.forget_rows();
     rows.clear();
     for (int64_t d = block[0].begin; d < block[0].end; ++d)
       for (int64_t h = block[1].begin; h < block[1].end; ++h) rows.push_back(sources.find_row(d, h));

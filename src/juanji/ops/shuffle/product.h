@@ -127,8 +127,8 @@ inline A sum_halves(typename VectorOf<A, count>::type value, std::index_sequence
 // Adds to outputs x inputs of `total`: the products of packed planes, `step` apart, of so many
 // vectors of positions. Inlined, it would have to share its registers.
 template <class A, int outputs, int inputs>
-[[gnu::noinline]] void weight_plane_tile(const A* grad, const A* input, int64_t step, int64_t vectors,
-                              A* total, int64_t total_step) {
+[[gnu::noinline]] void weight_plane_tile(const A* grad, const A* input, int64_t step,
+                                         int64_t vectors, A* total, int64_t total_step) {
   Vector<A> sums[outputs][inputs] = {};
   for (int64_t p = 0; p < vectors * lanes<A>; p += lanes<A>) {
     Vector<A> values[inputs];
