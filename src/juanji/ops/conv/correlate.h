@@ -45,40 +45,42 @@ template <class A, Reading reading, int length, Outside outside, int columns>
       cells[c] = x + stack->at + runs[c].offset;
       along[c] = stack->border.along + runs[c].along;
     }
-    Vector<A> recent[length]{};  // gradients that meet a cell: recent[r] meets tap r
-    // The cell q meets the taps low <= r < high.
-    auto meet = [&](int64_t q, int64_t low, int64_t high) {
-      const int64_t walked = q * step;
-#pragma GCC unroll 16
-      for (int c = 0; c < columns; ++c) {
-        const char* cell = cell_or_zeros<outside == Outside::cells>(
-            cells[c] + walked, along[c] + walked, stack->border.limit);
-        Vector<A> value = read<A, reading>(cell, index);
-        if (outside == Outside::lanes) value = keep<A>(inside, value);
-        value = in_register(value);
-#pragma GCC unroll 8
-        for (int r = 0; r < length; ++r)
-          if (low <= r && r < high) total[c][r] += recent[r] * value;
-      }
+    auto value_at = [&](int c, int64_t q) {
+      const char* cell = cell_or_zeros<outside == Outside::cells>(
+          cells[c] + q * step, along[c] + q * step, stack->border.limit);
+      const Vector<A> value = read<A, reading>(cell, index);
+      return outside == Outside::lanes ? keep<A>(inside, value) : value;
     };
-    auto age = [&] {
+    Vector<A> recent[length]{};  // gradients that meet a cell: recent[r] meets tap r
+    auto next = [&](int64_t p) {
 #pragma GCC unroll 8
       for (int r = length - 1; r > 0; --r) recent[r] = recent[r - 1];
-    };
-    auto next = [&](int64_t p) {
-      age();
+      if (p >= positions) return;
       recent[0] = read<A, Reading::plain>(gradient + p * gradient_step, Mask<A>{});
       if (outside == Outside::lanes) recent[0] = keep<A>(inside, recent[0]);
     };
-    int64_t q = 0;
-    for (; q < std::min<int64_t>(length - 1, positions); ++q) next(q), meet(q, 0, q + 1);
-    while (q < positions) {  // all of the taps, in registers
+    for (int64_t q = 0; q < positions + length - 1;) {
+      if (q < length - 1 || q >= positions) {  // at the ends, a cell meets some of the taps
+        next(q);
+#pragma GCC unroll 8
+        for (int r = 0; r < length; ++r)
+          if (q - positions < r && r <= q)
+#pragma GCC unroll 16
+            for (int c = 0; c < columns; ++c) total[c][r] += recent[r] * value_at(c, q);
+        ++q;
+        continue;
+      }
       passage.ahead.template ask<false>();
-      for (const int64_t end = std::min(q + passage.few, positions); q < end; ++q)
-        next(q), meet(q, 0, length);
+      for (const int64_t end = std::min(q + passage.few, positions); q < end; ++q) {
+        next(q);
+#pragma GCC unroll 16
+        for (int c = 0; c < columns; ++c) {
+          const Vector<A> value = in_register(value_at(c, q));
+#pragma GCC unroll 8
+          for (int r = 0; r < length; ++r) total[c][r] += recent[r] * value;
+        }
+      }
     }
-    for (; q < positions + length - 1; ++q)
-      age(), meet(q, q - positions + 1, std::min<int64_t>(q + 1, length));
   }
 #pragma GCC unroll 16
   for (int c = 0; c < columns; ++c)
@@ -86,11 +88,11 @@ template <class A, Reading reading, int length, Outside outside, int columns>
     for (int r = 0; r < length; ++r) store(sums + (runs[c].place + r) * lanes<A>, total[c][r]);
 }
 
-// As many columns as the registers hold sums for; with fewer there are kernels for about a half.
+// As many columns as the registers hold sums for; with fewer there are kernels for about a third.
 inline constexpr int most_columns(int length) {
   return length == 1 ? 8 : (registers - length - 2) / length;
 }
-inline constexpr int next_columns(int columns) { return (columns + 1) / 2; }
+inline constexpr int next_columns(int columns) { return (columns + 2) / 3; }
 
 // All runs of one length, some at a time.
 template <class A, Reading reading, int length, Outside outside, int columns = most_columns(length)>

@@ -4,6 +4,7 @@
 // is compiled for; tensors hold `S`: float, double, or bfloat16, which is computed in float.
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -227,11 +228,11 @@ inline void transpose(Vector<A> (&rows)[lanes<A>]) {
 // again, or, where there is less than one vector, has fewer lanes.
 template <int width, class Each>
 inline void each_vector(int64_t count, const Each& each) {
-  int64_t at = 0;
-  for (; at + width <= count; at += width) each(at, int64_t(width));
-  if (at == count) return;
-  if (count >= width) each(count - width, int64_t(width));
-  else each(at, count - at);
+  if (count < width) {
+    if (count > 0) each(int64_t(0), count);
+    return;
+  }
+  for (int64_t at = 0; at < count; at += width) each(std::min(at, count - width), int64_t(width));
 }
 
 // Numbers `step` apart.
@@ -256,11 +257,21 @@ template <class A, class Load, class Store>
 inline void turn(int64_t cells, const Load& load, const Store& store) {
   each_vector<lanes<A>>(cells, [&](int64_t at, int64_t count) {
     Vector<A> tile[lanes<A>];
+    auto turn_tile = [&](auto each_lane) {
+      each_lane([&](int i) { tile[i] = load(i, at, count); });
+      transpose<A>(tile);
+      each_lane([&](int i) { store(i, at, count, tile[i]); });
+    };
+    if (count == lanes<A>)
+      turn_tile([](auto&& visit) {  // in registers
 #pragma GCC unroll 16
-    for (int i = 0; i < lanes<A>; ++i) tile[i] = load(i, at, count);
-    transpose<A>(tile);
-#pragma GCC unroll 16
-    for (int i = 0; i < lanes<A>; ++i) store(i, at, count, tile[i]);
+        for (int i = 0; i < lanes<A>; ++i) visit(i);
+      });
+    else
+      turn_tile([](auto&& visit) {  // seldom: less code
+#pragma GCC unroll 1
+        for (int i = 0; i < lanes<A>; ++i) visit(i);
+      });
   });
 }
 

@@ -278,15 +278,15 @@ inline void reduce_block(const Op& op, const S* source, const Taps<typename Op::
 template <bool padded, class S, class Op>
 inline void reduce(const Op& op, const S* source, const Taps<typename Op::A>& taps, int64_t count) {
   constexpr int width = lanes<typename Op::A>;
+  if (count < width) {
+    if (count > 0) reduce_block<1, padded>(op, source, taps, 0, count);
+    return;
+  }
   int64_t at = 0;
   for (; at + Op::unroll * width <= count; at += Op::unroll * width)
     reduce_block<Op::unroll, true>(op, source, taps, at, width);
-  for (; at + width <= count; at += width) reduce_block<1, true>(op, source, taps, at, width);
-  if (at == count) return;
-  if (count >= width)  // some again, to the same end
-    reduce_block<1, true>(op, source, taps, count - width, width);
-  else
-    reduce_block<1, padded>(op, source, taps, at, count - at);
+  for (; at < count; at += width)  // the last one some again, to the same end
+    reduce_block<1, true>(op, source, taps, std::min(at, count - width), width);
 }
 
 }  // namespace
