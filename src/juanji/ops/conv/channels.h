@@ -130,15 +130,18 @@ class Channels {
         }
   }
 
-  // Whole cells in the order of memory, some vectors at a time, unless those share a channel.
+  // Some vectors of channels at a time, unless those share one, and of these a column of stacks:
+  // the rows that one of them reads are still in the first-level cache for the next.
   void compute_in_place(const Work& work, const Prepared& own, const A* x, int64_t count, S* out) {
     const int64_t most = inputs.reading == Reading::same ? 1 : in_place_vectors;
-    for (const Stack& stack : own.stacks.all)
-      for (int64_t output = 0; output < count; output += most * lanes<A>) {
-        ahead.ask<true>();
-        const int64_t vectors = std::min(most, (count - output) / lanes<A>);
-        compute(work, own, x, stack, 0, output, count, out, vectors);
-      }
+    const Stack *stack = own.stacks.all.data(), *end = stack + own.stacks.all.size();
+    for (const int64_t rows = own.stacks.length[1]; stack != end; stack += rows)
+      for (int64_t output = 0; output < count; output += most * lanes<A>)
+        for (int64_t row = 0; row < rows; ++row) {
+          ahead.ask<true>();
+          const int64_t vectors = std::min(most, (count - output) / lanes<A>);
+          compute(work, own, x, stack[row], 0, output, count, out, vectors);
+        }
   }
 
  public:

@@ -114,11 +114,12 @@ inline void slide_runs(Vector<A> (&sums)[positions], const Run*& run, int64_t co
     int64_t along = border.along + run->along;
 #pragma GCC unroll 32
     for (int q = 0; q < positions + length - 1; ++q) {
-      const Vector<A> value =
-          in_register(read<A, reading>(cell_or_zeros<crossed>(cell, along, border.limit), index));
+      if (!crossed || uint64_t(along) < uint64_t(border.limit)) {
+        const Vector<A> value = in_register(read<A, reading>(cell, index));
 #pragma GCC unroll 8
-      for (int r = 0; r < length; ++r)
-        if (0 <= q - r && q - r < positions) sums[q - r] += w[r] * value;
+        for (int r = 0; r < length; ++r)
+          if (0 <= q - r && q - r < positions) sums[q - r] += w[r] * value;
+      }
       cell += step, along += step;
     }
   }

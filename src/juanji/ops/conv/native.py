@@ -33,10 +33,10 @@ def declines(input: Tensor, weight: Tensor, bias: Tensor | None, bound: Bound) -
         return "the convolution is dense"
     if (reason := unavailable(input, weight, bias)) is not None:
         return reason
-    if _is_torchs_best(input, weight, bound):
-        return "torch's kernel for depthwise 3x3 over channels-last is as fast as caches"
     if not 1 <= len(axes) <= 3:
         return f"{len(axes)} spatial axes (it takes 1 to 3)"
+    if (reason := _torchs_best(input, weight, bound)) is not None:
+        return reason
     if 0 in (spec.in_channels, spec.out_channels):
         return "there are no channels"
     if channels > MOST_CHANNELS:
@@ -55,25 +55,31 @@ def declines(input: Tensor, weight: Tensor, bias: Tensor | None, bound: Bound) -
     return None
 
 
-def _is_torchs_best(input: Tensor, weight: Tensor, bound: Bound) -> bool:
-    """Whether this is one of the few cases of our own for which torch has a kernel at the limit.
-
-    Its gradients have one only without dilation.
-    """
+def _torchs_best(input: Tensor, weight: Tensor, bound: Bound) -> str | None:
+    """Say for which of the few cases of our own torch has a kernel at the limit this is one of."""
     spec, axes = bound.spec, bound.axes
     assert isinstance(spec, Conv)
+    if len(axes) == 1 or not layout.channels_innermost(input, len(axes)):
+        return None
+    if spec.in_channels == spec.out_channels == MOST_CHANNELS * spec.groups:
+        if input.dtype != torch.float64 and any(axis.kernel > 1 for axis in axes):
+            return "torch's kernel for 16 channels per group over channels-last is at the limit"
+        return None
+    # Depthwise 3x3 in 2-D; its gradients have a kernel only without dilation.
     if not spec.groups == spec.in_channels == spec.out_channels or spec.transposed:
-        return False
+        return None
     if torch.compiler.is_compiling():  # a graph is for many sizes
-        return False
-    if len(axes) != 2 or not layout.channels_innermost(input, 2) or input.dtype != torch.float32:
-        return False
+        return None
+    if len(axes) != 2 or input.dtype != torch.float32:
+        return None
     if max(axes[0].kernel, axes[1].kernel) > 3:
-        return False
+        return None
     elements = input.shape[0] * spec.out_channels * axes[0].coarse * axes[1].coarse
     if not LARGE <= elements < BEYOND_CACHES:
-        return False
-    return axes[0].dilation == axes[1].dilation == 1 or not wants_gradient(input, weight)
+        return None
+    if max(axes[0].dilation, axes[1].dilation) > 1 and wants_gradient(input, weight):
+        return None
+    return "torch's kernel for depthwise 3x3 over channels-last is as fast as caches"
 
 
 def convolve(input: Tensor, weight: Tensor, bias: Tensor | None, bound: Bound) -> Tensor:

@@ -5,6 +5,7 @@
 template <class S>
 void look_ahead(TileAhead& ahead, const Problem& problem, const Work& work, const Triple& start,
                 int64_t n, const Range& groups, int64_t parts) {
+  if ((problem.x.elements() + problem.out.elements()) * int64_t(sizeof(S)) < (1 << 20)) return;
   const auto [low, high] = work.reads(start);
   const auto [first, last] = work.writes(start);
   ahead.x.aim<S>(problem.x, n, groups.begin * problem.inputs, groups.end * problem.inputs - 1, low,
@@ -111,8 +112,8 @@ struct Stacks {
     source_step = out.stride[2] * work.stride * bytes;
     const Range whole = inside(part[2], x.size[2]);
     Triple at{};
-    auto add = [&](int64_t count) {
-      Stack stack{0, 0, 0, count, at[2], 1, int64_t(met.size()) - 1, {}};
+    auto add = [&](int64_t count, int64_t row) {
+      Stack stack{0, 0, 0, count, at[2], 1, row, {}};
       for (int axis = 0; axis < 3; ++axis) {
         const int64_t position = start[axis] + at[axis];
         stack.at += position * part[axis].advance * x.stride[axis] * bytes;
@@ -124,16 +125,16 @@ struct Stacks {
                       x.size[2] * x.stride[2] * bytes, first < whole.begin || last >= whole.end};
       all.push_back(stack);
     };
+    for (int64_t d = 0; d < length[0]; ++d)
+      for (int64_t h = 0; h < length[1]; ++h)
+        met.push_back(work.rows.met(met_taps(part[0], start[0] + d, x.size[0]),
+                                    met_taps(part[1], start[1] + h, x.size[1])));
     for (at[0] = 0; at[0] < length[0]; ++at[0])
-      for (at[1] = 0; at[1] < length[1]; ++at[1]) {
-        met.push_back(work.rows.met(met_taps(part[0], start[0] + at[0], x.size[0]),
-                                    met_taps(part[1], start[1] + at[1], x.size[1])));
-        for (int64_t phase = 0; phase < std::min(work.stride, length[2]); ++phase)
-          cut((length[2] - phase + work.stride - 1) / work.stride, most, sums,
-              [&](int64_t first, int64_t count) {
-                at[2] = phase + first * work.stride;
-                add(count);
-              });
-      }
+      for (int64_t phase = 0; phase < std::min(work.stride, length[2]); ++phase)
+        cut((length[2] - phase + work.stride - 1) / work.stride, most, sums,
+            [&](int64_t first, int64_t count) {
+              at[2] = phase + first * work.stride;
+              for (at[1] = 0; at[1] < length[1]; ++at[1]) add(count, at[0] * length[1] + at[1]);
+            });
   }
 };
