@@ -227,44 +227,76 @@ struct AtTap {
 
 // -------------------------------------------------------------------------------- fine cells read
 
-// The coarse cells of a row, from `first` on, out of pairs of cells in the given fine rows, by an
-// operation of reduce.h. The taps are counted in C order. `ahead`: how far the cells are that are
-// read some time later, which are asked for now; or 0.
-template <class S, class Op>
-void reduce_pairs(const Op& op, const S* source, const std::vector<int64_t>& rows,
-                  const Taps<typename Op::A>& taps, int64_t first, int64_t pairs, int64_t ahead) {
+// Pairs of cells in some fine rows, from which coarse cells are made. `ahead`: how far the cells are
+// that are read some time later, which are asked for now; or 0.
+template <class S>
+struct PairRows {
+  const S* source;
+  const std::vector<int64_t>& offsets;  // of the rows
+  int64_t ahead;
+
+  // Asks for what lies `ahead` of a vector's cells.
+  void ask(const S* from) const {
+    if (ahead == 0) return;
+    const auto later = reinterpret_cast<uintptr_t>(from) + uintptr_t(ahead) * sizeof(S);
+    __builtin_prefetch(reinterpret_cast<const void*>(later));
+    __builtin_prefetch(reinterpret_cast<const void*>(later + vector_bytes));
+  }
+};
+
+// Some vectors of coarse cells, those from each of `at` on, `count` of a vector.
+template <class S, class Op, size_t vectors>
+inline void reduce_pairs_at(const Op& op, const PairRows<S>& rows,
+                            const Taps<typename Op::A>& taps,
+                            const std::array<int64_t, vectors>& at, int64_t count) {
   using A = Compute<S>;
   constexpr int width = lanes<A>;
   constexpr auto all = std::make_index_sequence<width>{};
-  const int64_t many = int64_t(rows.size());
-  const int64_t* offset = rows.data();
-  each_vector<width>(pairs, [&](int64_t w, int64_t count) {
-    w += first;
-    typename Op::State state;
-    auto take = [&]<int pass>() {
-      for (int64_t i = 0; i < many; ++i) {
-        const S* from = source + offset[i] + 2 * w;
+  typename Op::State state[vectors];
+  auto take = [&]<int pass>() {
+    const Tap<A>* tap = taps.data();
+    for (const int64_t offset : rows.offsets) {
+      for (size_t v = 0; v < vectors; ++v) {
+        const S* from = rows.source + offset + 2 * at[v];
         Vector<A> low, high;
-        if (pass == 0 && ahead != 0) {
-          const auto later = reinterpret_cast<uintptr_t>(from) + uintptr_t(ahead) * sizeof(S);
-          __builtin_prefetch(reinterpret_cast<const void*>(later));
-          __builtin_prefetch(reinterpret_cast<const void*>(later + vector_bytes));
-        }
+        if constexpr (pass == 0) rows.ask(from);
         if (count == width) low = load(from), high = load(from + width);
         else if (2 * count <= width) low = load(from, 2 * count), high = Vector<A>{};
         else low = load(from), high = load(from + width, 2 * count - width);
-        op.template take<pass>(state, every_second<0>(low, high, all), taps[2 * i], w, count);
-        op.template take<pass>(state, every_second<1>(low, high, all), taps[2 * i + 1], w, count);
+        op.template take<pass>(state[v], every_second<0>(low, high, all), tap[0], at[v], count);
+        op.template take<pass>(state[v], every_second<1>(low, high, all), tap[1], at[v], count);
       }
-    };
-    op.begin(state, w, count);
-    take.template operator()<0>();
-    if constexpr (Op::passes == 2) {
-      op.middle(state, w);
-      take.template operator()<1>();
+      tap += 2;
     }
-    op.finish(state, w, count);
-  });
+  };
+  for (size_t v = 0; v < vectors; ++v) op.begin(state[v], at[v], count);
+  take.template operator()<0>();
+  if constexpr (Op::passes == 2) {
+    for (size_t v = 0; v < vectors; ++v) op.middle(state[v], at[v]);
+    take.template operator()<1>();
+  }
+  for (size_t v = 0; v < vectors; ++v) op.finish(state[v], at[v], count);
+}
+
+// The coarse cells of a row, from `first` on, by an operation of reduce.h. The taps are counted in C
+// order. Two passes are long chains of arithmetic: two vectors at once wait for them once.
+template <class S, class Op>
+void reduce_pairs(const Op& op, const PairRows<S>& rows, const Taps<typename Op::A>& taps,
+                  int64_t first, int64_t pairs) {
+  constexpr int64_t width = lanes<Compute<S>>;
+  if (pairs < width) {
+    if (pairs > 0) reduce_pairs_at(op, rows, taps, std::array{first}, pairs);
+    return;
+  }
+  const int64_t last = first + pairs - width;  // vector, some of which may be made again
+  for (int64_t w = first; w < first + pairs; w += Op::passes * width) {
+    if constexpr (Op::passes == 2)
+      if (w < last) {
+        reduce_pairs_at(op, rows, taps, std::array{w, std::min(w + width, last)}, width);
+        continue;
+      }
+    reduce_pairs_at(op, rows, taps, std::array{std::min(w, last)}, width);
+  }
 }
 
 // `make()` gives every thread its own `operation(n, c, d, h, w, count)`, for a part of a coarse
@@ -284,8 +316,8 @@ void read_pairs(const Boxes& boxes, const View& source, const std::vector<int32_
   each_part(source.batch, source.channels, boxes.coarse, chunk, cost, [&] {
     return [=, operation = make()](int64_t n, int64_t c, int64_t d, int64_t h, int64_t w,
                                    int64_t count) mutable {
-      reduce_pairs<S>(operation(n, c, d, h, w, count),
-                      source.at<S>(n, c) + boxes.offset(source, d, h), rows, taps, w, count, ahead);
+      const S* box = source.at<S>(n, c) + boxes.offset(source, d, h);
+      reduce_pairs<S>(operation(n, c, d, h, w, count), {box, rows, ahead}, taps, w, count);
     };
   });
 }
