@@ -51,6 +51,30 @@ def test_wide_windows_and_many_weights_are_left_to_torch() -> None:
     assert "native: declined, a window spans 68001 cells" in wide
 
 
+@pytest.mark.parametrize(
+    ("axes", "kernel", "channels", "dtype", "innermost", "torchs"),
+    [
+        (2, 3, 16, torch.float32, True, True),
+        (3, 3, 16, torch.float32, True, True),
+        (2, 3, 16, torch.float32, False, False),
+        (2, 3, 16, torch.float64, True, False),
+        (2, 1, 16, torch.float32, True, False),
+        (2, 3, 8, torch.float32, True, False),
+        (1, 3, 16, torch.float32, False, False),
+    ],
+)
+def test_sixteen_channels_side_by_side_are_left_to_torch(
+    axes: int, kernel: int, channels: int, dtype: torch.dtype, innermost: bool, torchs: bool
+) -> None:
+    x = torch.ones(1, 2 * channels, *(5,) * axes, dtype=dtype)
+    if innermost:
+        x = x.to(memory_format=torch.channels_last if axes == 2 else torch.channels_last_3d)
+    weight = torch.ones(2 * channels, channels, *(kernel,) * axes, dtype=dtype)
+    told = juanji.why(F.conv, x, weight, groups=2)
+    assert ("native: declined, torch's kernel for 16 channels per group" in told) == torchs
+    assert ("native: taken" in told) != torchs
+
+
 def test_transforms_are_left_to_torch() -> None:
     x, weight = DEPTHWISE[:2]
     heard = juanji.why(torch.func.vmap(lambda one: F.conv(one, weight, groups=8)), x.unsqueeze(1))

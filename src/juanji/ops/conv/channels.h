@@ -2,8 +2,7 @@
 // by cpu.cpp.
 //
 // A unit is some vectors of output channels. Where all channels are one unit, cells are read where
-// they are, and each few positions are computed for all of them: memory is walked through in its
-// order. Where channels do not lie side by side, they do in the panel and in the tile of outputs
+// they are. Where channels do not lie side by side, they do in the panel and in the tile of outputs
 // that is collected: planes whose rows are short are computed so.
 
 // Where the vectors of output channels find their inputs.

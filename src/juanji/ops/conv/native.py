@@ -16,7 +16,11 @@ from ...spec import Conv
 from .. import layout
 from ..native import Kernel, native_status, unavailable, wants_gradient
 
-MOST_CHANNELS = 16  # per group; with more, torch is at the limit
+MOST_CHANNELS = 16  # per group; with more, torch is at the limit, and with as many if innermost
+# that torch computes so; bfloat16 needs instructions of its own
+DTYPES_OF_TORCH = (
+    (torch.float32, torch.bfloat16) if torch.cpu._is_avx512_bf16_supported() else (torch.float32,)
+)
 LARGE = 200_000  # elements of the output, from which on torch's overhead does not count,
 BEYOND_CACHES = 4_000_000  # and from which on memory decides, which our kernels ask for earlier
 MOST_WEIGHTS = 4096  # that one output channel has,
@@ -62,7 +66,7 @@ def _torchs_best(input: Tensor, weight: Tensor, bound: Bound) -> str | None:
     if len(axes) == 1 or not layout.channels_innermost(input, len(axes)):
         return None
     if spec.in_channels == spec.out_channels == MOST_CHANNELS * spec.groups:
-        if input.dtype != torch.float64 and any(axis.kernel > 1 for axis in axes):
+        if input.dtype in DTYPES_OF_TORCH and any(axis.kernel > 1 for axis in axes):
             return "torch's kernel for 16 channels per group over channels-last is at the limit"
         return None
     # Depthwise 3x3 in 2-D; its gradients have a kernel only without dilation.

@@ -5,7 +5,8 @@
 template <class S>
 void look_ahead(TileAhead& ahead, const Problem& problem, const Work& work, const Triple& start,
                 int64_t n, const Range& groups, int64_t parts) {
-  if ((problem.x.elements() + problem.out.elements()) * int64_t(sizeof(S)) < (1 << 20)) return;
+  constexpr int64_t cached = (1 << 20) / sizeof(S);  // the second-level cache may hold it all
+  if (problem.x.elements() + problem.out.elements() < cached) return;
   const auto [low, high] = work.reads(start);
   const auto [first, last] = work.writes(start);
   ahead.x.aim<S>(problem.x, n, groups.begin * problem.inputs, groups.end * problem.inputs - 1, low,

@@ -104,7 +104,7 @@ class Summation {
       });
     };
     const Stack *begin = stacks.all.data(), *end = begin + stacks.all.size();
-    if (work.direct)  // in the order of memory
+    if (work.direct)  // about in the order of memory
       for (const Stack* stack = begin; stack != end; ++stack)
         for (int64_t output = 0; output < valid(unit); output += lanes<A>)
           add(stack, stack + 1, output);

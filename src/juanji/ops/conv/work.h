@@ -47,7 +47,7 @@ struct Problem {
     return out.size[2] < lanes<A> && out_channels() >= lanes<A>;
   }
 
-  // Whether all channels of a cell are computed together, from where they lie: a walk through
+  // Whether cells are read where they lie, in tiles of all their channels: nearly a walk through
   // memory in its order. The cells must hold what is computed in, whole vectors of it; the weights
   // of all channels, which every few positions read, must stay in the second-level cache; where
   // cells are read once for each input of a group, the cells in the first-level one with them.

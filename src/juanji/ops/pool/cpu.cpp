@@ -5,7 +5,9 @@
 #include "lines.h"
 #include "panels.h"
 #include "place.h"
+#include "read_boxes.h"
 #include "unpool.h"
+#include "write_boxes.h"
 
 #include <atomic>
 

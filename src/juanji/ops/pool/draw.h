@@ -3,10 +3,10 @@
 
 #include <atomic>
 
-#include "boxes.h"
 #include "panels.h"
 #include "planes.h"
 #include "random.h"
+#include "read_boxes.h"
 
 namespace juanji {
 namespace {

@@ -7,7 +7,8 @@
 
 #include <atomic>
 
-#include "boxes.h"
+#include "read_boxes.h"
+#include "write_boxes.h"
 
 namespace juanji {
 namespace {
