@@ -135,12 +135,13 @@ class Channels {
     const int64_t most = inputs.reading == Reading::same ? 1 : in_place_vectors;
     const Stack *stack = own.stacks.all.data(), *end = stack + own.stacks.all.size();
     for (const int64_t rows = own.stacks.length[1]; stack != end; stack += rows)
-      for (int64_t output = 0; output < count; output += most * lanes<A>)
+      for (int64_t output = 0; output < count; output += most * lanes<A>) {
+        const int64_t vectors = std::min(most, (count - output) / lanes<A>);
         for (int64_t row = 0; row < rows; ++row) {
           ahead.ask<true>();
-          const int64_t vectors = std::min(most, (count - output) / lanes<A>);
           compute(work, own, x, stack[row], 0, output, count, out, vectors);
         }
+      }
   }
 
  public:

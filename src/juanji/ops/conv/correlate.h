@@ -22,6 +22,13 @@ struct Passage {
   static constexpr int64_t few = 8;
 };
 
+// A cell so far along its row, or zeros.
+template <bool crossed>
+inline const char* cell_or_zeros(const char* cell, int64_t along, int64_t limit) {
+  alignas(vector_bytes) static constexpr char zeros[vector_bytes]{};
+  return crossed && uint64_t(along) >= uint64_t(limit) ? zeros : cell;
+}
+
 // sums[run.place + r] += sum over positions p of gradient[p] * cell[p + r], for `columns` runs of
 // one length at once. Outside::lanes: the others could be NaN, in the gradient and in the cells,
 // hence both are made zero. Outside::cells: see Border.

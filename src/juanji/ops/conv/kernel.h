@@ -83,13 +83,6 @@ inline Vector<A> read(const char* cell, Mask<A> index) {
   else return load(from);
 }
 
-// A cell so far along its row, or zeros.
-template <bool crossed>
-inline const char* cell_or_zeros(const char* cell, int64_t along, int64_t limit) {
-  alignas(vector_bytes) static constexpr char zeros[vector_bytes]{};
-  return crossed && uint64_t(along) >= uint64_t(limit) ? zeros : cell;
-}
-
 // Calls `visit(cell, index, weights)` for every input, `weights` the first of `size` that it has.
 template <class A, Reading reading, class W, class Visit>
 inline void each_input(const Cells<A>& cells, W* weights, int64_t size, Visit visit) {

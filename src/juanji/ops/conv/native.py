@@ -17,7 +17,7 @@ from .. import layout
 from ..native import Kernel, native_status, unavailable, wants_gradient
 
 MOST_CHANNELS = 16  # per group; with more, torch is at the limit, and with as many if innermost
-# that torch computes so; bfloat16 needs instructions of its own
+# in these: for bfloat16 the processor needs instructions of its own
 DTYPES_OF_TORCH = (
     (torch.float32, torch.bfloat16) if torch.cpu._is_avx512_bf16_supported() else (torch.float32,)
 )
