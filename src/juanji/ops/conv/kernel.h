@@ -24,11 +24,12 @@ inline constexpr int next_height(int height) {
 
 // Cuts `count` positions into stacks of those heights, `most` and below, and calls
 // visit(first, height). The last one may begin inside of the one before it, and computes the same
-// again.
+// again; or it has any height.
 template <class Visit>
-inline void cut_into_stacks(int64_t count, int most, Visit visit) {
+inline void cut_into_stacks(int64_t count, int most, bool any_height, Visit visit) {
   for (int64_t first = 0; first < count;) {
     const int64_t left = count - first;
+    if (any_height && left <= most) return visit(first, left);
     int height = most, enough = most;  // the highest that fits, the lowest that is enough
     while (height > left) height = next_height(height);
     while (next_height(enough) >= left) enough = next_height(enough);
@@ -44,6 +45,15 @@ inline void cut_into_stacks(int64_t count, int most, Visit visit) {
 struct Border {
   int64_t along = 0, limit = 0;
   bool crossed = false;
+
+  // Of `cells` cells, `step` apart, the first of them `further` along the row: those inside.
+  Range inside(int64_t cells, int64_t step, int64_t further) const {
+    if (!crossed) return {0, cells};
+    const int64_t first = along + further;
+    const int64_t begin = first < 0 ? (step - 1 - first) / step : 0;
+    const int64_t end = first < limit ? (limit - 1 - first) / step + 1 : 0;
+    return {std::min(begin, cells), std::min(end, cells)};
+  }
 };
 
 // Some neighbouring positions of a tile.
@@ -119,11 +129,12 @@ inline void slide_runs(Vector<A> (&sums)[positions], const Run*& run, int64_t co
 }
 
 // out[p * out_step] = bias + sum over inputs and taps of weight * cell, for `vectors` neighbouring
-// vectors of every position. Weights lie as (vector, input, place), those of a vector side by side.
+// vectors of every position; where the border is crossed, for the first `count` positions. Weights
+// lie as (vector, input, place), those of a vector side by side.
 template <class A, Reading reading, int positions, bool crossed>
-[[gnu::noinline]] void slide(const Cells<A>& cells, const Runs& runs, const Border& border,
-                             const A* weights, const A* bias, A* out, int64_t out_step,
-                             int64_t vectors) {
+[[gnu::noinline]] void slide(int64_t count, const Cells<A>& cells, const Runs& runs,
+                             const Border& border, const A* weights, const A* bias, A* out,
+                             int64_t out_step, int64_t vectors) {
   const int64_t fives = runs.count[5], threes = runs.count[3], twos = runs.count[2],
                 ones = runs.count[1], step = cells.step;
   const int64_t size = runs.taps * weight_step<A, reading>;
@@ -146,24 +157,27 @@ template <class A, Reading reading, int positions, bool crossed>
           add(std::integral_constant<int, 1>{}, ones);
         });
 #pragma GCC unroll 32
-    for (int p = 0; p < positions; ++p) store(out + p * out_step, sums[p]);
+    for (int p = 0; p < positions; ++p)
+      if (!crossed || p < count) store(out + p * out_step, sums[p]);
     weights += cells.inputs * size, out += lanes<A>;
   }
 }
 
+// Stacks that cross the border are few: one kernel serves all heights.
 template <class A, Reading reading, int positions = full_stack>
 inline void slide_stack(int64_t height, const Cells<A>& cells, const Runs& runs,
                         const Border& border, const A* weights, const A* bias, A* out,
                         int64_t out_step, int64_t vectors = 1) {
+  if constexpr (reading != Reading::line && positions == full_stack)
+    if (border.crossed)
+      return slide<A, reading, positions, true>(height, cells, runs, border, weights, bias, out,
+                                                out_step, vectors);
   if constexpr (positions > 1)
     if (height < positions)
       return slide_stack<A, reading, next_height(positions)>(height, cells, runs, border, weights,
                                                              bias, out, out_step, vectors);
-  if (reading != Reading::line && border.crossed)
-    slide<A, reading, positions, reading != Reading::line>(cells, runs, border, weights, bias, out,
-                                                           out_step, vectors);
-  else
-    slide<A, reading, positions, false>(cells, runs, border, weights, bias, out, out_step, vectors);
+  slide<A, reading, positions, false>(height, cells, runs, border, weights, bias, out, out_step,
+                                      vectors);
 }
 
 // Lines of cells that several output channels, the rows j, read: loaded once for all of them.

@@ -20,6 +20,8 @@ struct Runs {
   std::vector<Run> all;
   std::array<int64_t, longest + 1> count{};  // of runs, by their length
   int64_t taps = 0;                          // places that an input has
+  // Of one length, so many that follow each other lie at the same place along the row.
+  int64_t alike = std::numeric_limits<int64_t>::max();
 
   void add(int length, const Run& run) { all.push_back(run), ++count[length]; }
 };
@@ -78,6 +80,7 @@ struct Rows {
                               (a * int64_t(inner.size()) + b) * runs.taps + run.place});
     for (int length : Runs::lengths) some.count[length] = runs.count[length] * rows;
     some.taps = runs.taps * int64_t(outer.size() * inner.size());
+    some.alike = rows;
     return some;
   }
 };

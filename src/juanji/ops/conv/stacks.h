@@ -34,11 +34,12 @@ struct Stacks {
     return work.direct ? met[stack.row] : work.taps[0].runs;
   }
 
-  // Pieces of a line of positions: where outputs are made, stacks that have a kernel; sums must not
-  // count a position twice, but may have any number of them.
+  // Pieces of a line of positions: where outputs are made, stacks that have a kernel, which those
+  // that cross the border have at any height; sums must not count a position twice, but may have
+  // any number of them.
   template <class Visit>
-  static void cut(int64_t count, int most, bool sums, Visit visit) {
-    if (!sums) return cut_into_stacks(count, most, visit);
+  static void cut(int64_t count, int most, bool sums, bool crossed, Visit visit) {
+    if (!sums) return cut_into_stacks(count, most, crossed, visit);
     for (int64_t first = 0; first < count;) {
       const int64_t pieces = (count - first + most - 1) / most;
       const int64_t size = (count - first + pieces - 1) / pieces;
@@ -88,7 +89,7 @@ struct Stacks {
           const int64_t positions = stride[along] == work.stride
                                         ? whole / work.stride
                                         : (whole - phase + work.stride - 1) / work.stride;
-          cut(positions, most, source, [&](int64_t first, int64_t count) {
+          cut(positions, most, source, false, [&](int64_t first, int64_t count) {
             from[along] = phase + first * work.stride;
             add(from, count, again ? vector : columns);
           });
@@ -131,11 +132,13 @@ struct Stacks {
         met.push_back(work.rows.met(met_taps(part[0], start[0] + d, x.size[0]),
                                     met_taps(part[1], start[1] + h, x.size[1])));
     for (at[0] = 0; at[0] < length[0]; ++at[0])
-      for (int64_t phase = 0; phase < std::min(work.stride, length[2]); ++phase)
-        cut((length[2] - phase + work.stride - 1) / work.stride, most, sums,
-            [&](int64_t first, int64_t count) {
-              at[2] = phase + first * work.stride;
-              for (at[1] = 0; at[1] < length[1]; ++at[1]) add(count, at[0] * length[1] + at[1]);
-            });
+      for (int64_t phase = 0; phase < std::min(work.stride, length[2]); ++phase) {
+        const int64_t positions = (length[2] - phase + work.stride - 1) / work.stride;
+        const int64_t last = start[2] + phase + (positions - 1) * work.stride;
+        cut(positions, most, sums, last >= whole.end, [&](int64_t first, int64_t count) {
+          at[2] = phase + first * work.stride;
+          for (at[1] = 0; at[1] < length[1]; ++at[1]) add(count, at[0] * length[1] + at[1]);
+        });
+      }
   }
 };

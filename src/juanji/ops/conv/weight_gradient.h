@@ -66,14 +66,14 @@ class Summation {
       const Cells<A> cells{reinterpret_cast<const char*>(x), work.step, problem.inputs,
                            work.panel.channel_step * int64_t(sizeof(A)), nullptr};
       A* sum = &sums[row * problem.inputs * work.tap_count() * lanes<A>];
-      correlate_stacks<A, Reading::plain, Outside::nothing>(passage(begin, whole, source), cells,
+      correlate_stacks<A, Reading::plain, false>(passage(begin, whole, source), cells,
                                                            work.taps[0].runs, sum);
       if (whole == end) continue;
       Passage<A> some = passage(whole, end, source);
       // What counts of the last vector along the width is behind what the one before it counted.
       const Mask<A> before = first_lanes<A>(lanes<A> - whole->columns);
       some.inside = stacks.length[2] > lanes<A> ? ~before : first_lanes<A>(whole->columns);
-      correlate_stacks<A, Reading::plain, Outside::lanes>(some, cells, work.taps[0].runs, sum);
+      correlate_stacks<A, Reading::plain, true>(some, cells, work.taps[0].runs, sum);
     }
   }
 
@@ -97,10 +97,7 @@ class Summation {
       inputs.choose([&](auto reading) {
         const Passage<A> all = passage(begin, end, source + output);
         const Runs& runs = stacks.runs(work, *begin);
-        if (begin->border.crossed)
-          correlate_stacks<A, reading, Outside::cells>(all, cells, runs, sum);
-        else
-          correlate_stacks<A, reading, Outside::nothing>(all, cells, runs, sum);
+        correlate_stacks<A, reading, false>(all, cells, runs, sum);
       });
     };
     const Stack *begin = stacks.all.data(), *end = begin + stacks.all.size();

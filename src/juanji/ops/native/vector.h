@@ -145,22 +145,31 @@ inline void copy_some(S* to, const S* from, int64_t count) {
   }
 }
 
-// The first `count` lanes; the others read as zero, and are not written.
+// Functions of their own: there is hardly a kernel without them, and few calls come here.
 template <class S>
-inline Vector<Compute<S>> load(const S* from, int64_t count) {
-  if (count >= lanes<Compute<S>>) return load(from);
+[[gnu::noinline]] Vector<Compute<S>> load_some(const S* from, int64_t count) {
   S buffer[lanes<Compute<S>>] = {};
   copy_some(buffer, from, count);
   return load(buffer);
 }
 
 template <class S>
-inline void store(S* to, Vector<Compute<S>> value, int64_t count) {
-  if (count >= lanes<Compute<S>>) return store(to, value);
-  if (count <= 0) return;
+[[gnu::noinline]] void store_some(S* to, Vector<Compute<S>> value, int64_t count) {
   S buffer[lanes<Compute<S>>];
   store(buffer, value);
   copy_some(to, buffer, count);
+}
+
+// The first `count` lanes; the others read as zero, and are not written.
+template <class S>
+inline Vector<Compute<S>> load(const S* from, int64_t count) {
+  return count >= lanes<Compute<S>> ? load(from) : load_some(from, count);
+}
+
+template <class S>
+inline void store(S* to, Vector<Compute<S>> value, int64_t count) {
+  if (count >= lanes<Compute<S>>) store(to, value);
+  else if (count > 0) store_some(to, value, count);
 }
 
 // So many neighbouring lanes can be permuted by one instruction.
