@@ -105,9 +105,9 @@ inline void each_input(const Cells<A>& cells, W* weights, int64_t size, Visit vi
 
 // sums[p] += sum over r < length of weight[r] * cell[p + r], for some runs of this length
 template <class A, Reading reading, int positions, int length, bool crossed>
-inline void slide_runs(Vector<A> (&sums)[positions], const Run*& run, int64_t count, const char* x,
+inline void slide_runs(Vector<A> (&sums)[positions], const Run* run, const Run* end, const char* x,
                        int64_t step, Mask<A> index, const A* weights, const Border& border) {
-  for (const Run* end = run + count; run != end; ++run) {
+  for (; run != end; ++run) {
     const A* weight = weights + run->place * weight_step<A, reading>;
     Vector<A> w[length];
 #pragma GCC unroll 8
@@ -135,8 +135,10 @@ template <class A, Reading reading, int positions, bool crossed>
 [[gnu::noinline]] void slide(int64_t count, const Cells<A>& cells, const Runs& runs,
                              const Border& border, const A* weights, const A* bias, A* out,
                              int64_t out_step, int64_t vectors) {
-  const int64_t fives = runs.count[5], threes = runs.count[3], twos = runs.count[2],
-                ones = runs.count[1], step = cells.step;
+  const Run *fives = runs.all.data(), *threes = fives + runs.count[5],
+            *twos = threes + runs.count[3], *ones = twos + runs.count[2],
+            *end = ones + runs.count[1];
+  const int64_t step = cells.step;
   const int64_t size = runs.taps * weight_step<A, reading>;
   for (int64_t v = 0; v < vectors; ++v) {
     Vector<A> sums[positions];
@@ -145,16 +147,15 @@ template <class A, Reading reading, int positions, bool crossed>
       sums[p] = reading == Reading::line ? splat<A>(*bias) : load(bias + v * lanes<A>);
     each_input<A, reading>(
         cells, weights, size, [&](const char* first, Mask<A> index, const A* w) {
-          const Run* run = runs.all.data();
           const char* x = first + v * vector_bytes;
-          auto add = [&](auto length, int64_t count) {
-            slide_runs<A, reading, positions, length, crossed>(sums, run, count, x, step, index, w,
+          auto add = [&](auto length, const Run* from, const Run* to) {
+            slide_runs<A, reading, positions, length, crossed>(sums, from, to, x, step, index, w,
                                                                border);
           };
-          add(std::integral_constant<int, 5>{}, fives);
-          add(std::integral_constant<int, 3>{}, threes);
-          add(std::integral_constant<int, 2>{}, twos);
-          add(std::integral_constant<int, 1>{}, ones);
+          add(std::integral_constant<int, 5>{}, fives, threes);
+          add(std::integral_constant<int, 3>{}, threes, twos);
+          add(std::integral_constant<int, 2>{}, twos, ones);
+          add(std::integral_constant<int, 1>{}, ones, end);
         });
 #pragma GCC unroll 32
     for (int p = 0; p < positions; ++p)

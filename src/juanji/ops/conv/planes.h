@@ -78,12 +78,29 @@ class Planes {
         }
       for (int64_t residue = 0; residue < residues; ++residue)
         run(residue, &scratch[residue * scratch_size], rows * lanes<A>, lanes<A>);
-      for (int64_t p = 0; p < stack.count; ++p)
-        for (int j = 0; j < rows; ++j)
-          write_line(&scratch[(p * rows + j) * lanes<A>], scratch_size, residues,
-                     first + p * stacks.out_step + j * channel_step, width_step,
-                     columns_of(work, stack, p), stack.columns);
+      write_stack<rows>(work, stack, scratch_size, first);
     }
+  }
+
+  // From the scratch to the output, rows of all positions.
+  template <int rows>
+  void write_stack(const Work& work, const Stack& stack, int64_t scratch_size, S* first) const {
+    const int64_t residues = work.part[2].residues, count = stack.count;
+    const int64_t width_step = work.part[2].step * problem.out.stride[2];
+    const int64_t channel_step = problem.out.channel_stride, out_step = stacks.out_step;
+    const A *even = scratch.data(), *odd = even + scratch_size;
+    const bool pairs = residues == 2 && width_step == 2;
+    if (pairs && columns_of(work, stack, count - 1) == 2 * lanes<A>) {  // the last has the fewest
+      for (int64_t p = 0; p < count; ++p)
+        for (int j = 0; j < rows; ++j, even += lanes<A>, odd += lanes<A>)
+          store_pairs(first + p * out_step + j * channel_step, load(even), load(odd));
+      return;
+    }
+    for (int64_t p = 0; p < count; ++p)
+      for (int j = 0; j < rows; ++j)
+        write_line(even + (p * rows + j) * lanes<A>, scratch_size, residues,
+                   first + p * out_step + j * channel_step, width_step, columns_of(work, stack, p),
+                   stack.columns);
   }
 
   // Of a vector's outputs with all their residues, those that the output has.

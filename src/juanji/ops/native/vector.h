@@ -199,6 +199,14 @@ inline V interleave(V a, V b, std::index_sequence<lane...>) {
   return __builtin_shufflevector(a, b, (from + int(lane) / 2 + int(lane % 2) * count)...);
 }
 
+// even[0], odd[0], even[1], odd[1], ...
+template <class S>
+inline void store_pairs(S* to, Vector<Compute<S>> even, Vector<Compute<S>> odd) {
+  constexpr auto all = std::make_index_sequence<lanes<Compute<S>>>{};
+  store(to, interleave<false>(even, odd, all));
+  store(to + lanes<Compute<S>>, interleave<true>(even, odd, all));
+}
+
 // Every second value of a pair of vectors, from the first or the second on.
 template <int odd, class V, size_t... lane>
 inline V every_second(V low, V high, std::index_sequence<lane...>) {

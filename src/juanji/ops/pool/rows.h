@@ -7,13 +7,6 @@
 namespace juanji {
 namespace {
 
-template <class S>
-inline void store_pairs(S* to, Vector<Compute<S>> even, Vector<Compute<S>> odd) {
-  constexpr auto all = std::make_index_sequence<lanes<Compute<S>>>{};
-  store(to, interleave<false>(even, odd, all));
-  store(to + lanes<Compute<S>>, interleave<true>(even, odd, all));
-}
-
 // to[j] = from[j * step], j < count, and nothing else is read.
 template <class S>
 inline void copy_strided(Compute<S>* to, const S* from, int64_t step, int64_t count) {
