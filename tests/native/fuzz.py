@@ -164,7 +164,8 @@ def shuffles(draw: Draw) -> Iterator[Call]:
     """Draw a shuffle and the convolutions between two."""
     axes = draw.choice((1, 2, 3))
     size = draw.many(axes, 1, {1: 90, 2: 12, 3: 5}[axes])
-    groups, inputs, outputs = draw.randint(1, 6), draw.randint(1, 20), draw.randint(1, 20)
+    many = draw.choice((20, 20, 20, 90))
+    groups, inputs, outputs = draw.randint(1, 6), draw.randint(1, many), draw.randint(1, many)
     batch = draw.randint(0, 3)
     before = draw.choice([d for d in range(1, groups * inputs + 1) if groups * inputs % d == 0])
     after = draw.choice([d for d in range(1, groups * outputs + 1) if groups * outputs % d == 0])
@@ -353,7 +354,7 @@ def spoiled(draw: Draw, arguments: list[Any]) -> list[Any]:
     for _ in range(draw.randint(1, 2)):
         place = draw.randrange(len(arguments))
         given = arguments[place]
-        if isinstance(given, list):
+        if isinstance(given, list) and given:
             given = list(given)
             given[draw.randrange(len(given))] = draw.choice(NASTY)
             arguments[place] = draw.choice((given, given, given[1:], [*given, 1], []))
@@ -387,8 +388,11 @@ def run_case(number: int, *, spoil: bool = True) -> int:
             ]
             raise AssertionError(f"case {number}: {name}{tuple(told)}") from error
     for name, arguments, _ in calls if spoil else ():
+        given = spoiled(draw, arguments)
+        if name == "max_unpool" and 2**28 < math.prod(given[2]) < 2**40:
+            continue  # nothing is wrong: gigabytes are zeroed
         try:
-            getattr(torch.ops.juanji, name)(*spoiled(draw, arguments))
+            getattr(torch.ops.juanji, name)(*given)
         except (RuntimeError, TypeError, ValueError, IndexError, OverflowError):
             continue
     return len(calls)

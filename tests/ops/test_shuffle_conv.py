@@ -26,6 +26,8 @@ CHANNELS = [
     (27, 99, 3, 9, 11),
     (40, 8, 8, 4, 2),
     (16, 132, 4, 1, 66),
+    (150, 46, 2, 2, 23),  # gradients are packed
+    (1300, 14, 2, 1, 7),  # fewer positions at once
 ]
 DTYPES = (torch.float32, torch.float64, torch.bfloat16)
 

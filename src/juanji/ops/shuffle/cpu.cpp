@@ -159,11 +159,8 @@ Tensor pointwise_conv_weight_gradient(const Tensor& gradient, const Tensor& inpu
   for_storage(input.scalar_type(), [&]<class S>(S) {
     std::vector<Compute<S>> sums;
     bool rows = input.stride(1) == 1 && gradient.stride(1) == 1;
-    Parts parts =
-        !rows ? weight_from_planes<S>(product, input, gradient, sums)
-        : product.inputs > lanes<Compute<S>>
-            ? weight_from_rows<S, weight_outputs, weight_inputs>(product, input, gradient, sums)
-            : weight_from_rows<S, 2 * weight_outputs, 1>(product, input, gradient, sums);
+    Parts parts = rows ? weight_sums<S, PackRows>(product, input, gradient, sums)
+                       : weight_sums<S, PackPlanes>(product, input, gradient, sums);
     S* result = static_cast<S*>(weight.data_ptr());
     for (int64_t c = 0; c < out_channels; ++c)
       for (int64_t i = 0; i < product.inputs; ++i) {

@@ -17,7 +17,7 @@ from ...spec import Conv
 from .. import layout
 from ..native import DTYPES, Kernel, native_status, unavailable
 
-MOST_CHANNELS = 16384  # of the output: those of a few positions wait in a cache
+MOST_CHANNELS = 8192  # in or out: those of a few positions wait in a cache
 
 
 def shuffle_declines(input: Tensor, groups: int) -> str | None:
@@ -55,8 +55,8 @@ def declines(
         return "there is one group"
     if not (spec.in_channels and spec.out_channels):
         return "there are no channels"
-    if spec.out_channels > MOST_CHANNELS:
-        return f"{spec.out_channels} output channels (it takes up to {MOST_CHANNELS})"
+    if (most := max(spec.in_channels, spec.out_channels)) > MOST_CHANNELS:
+        return f"{most} channels (it takes up to {MOST_CHANNELS})"
     return None
 
 

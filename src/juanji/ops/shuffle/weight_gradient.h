@@ -40,110 +40,191 @@ struct Parts {
   }
 };
 
-// Channels innermost in both: a sum of outer products, vectors along the input channels.
-template <class S, int outputs_at_once, int vectors>
-Parts weight_from_rows(const Product& product, const Tensor& input, const Tensor& grad,
-                       std::vector<Compute<S>>& sums) {
+// Positions that are packed at once: of either tensor, they fill a quarter of a MiB at most.
+constexpr int64_t most_positions = 64;
+
+inline int64_t positions_at_once(const Product& product) {
+  return std::clamp<int64_t>((32 << 10) / std::max(product.inputs, product.outputs), 8,
+                             most_positions);
+}
+
+// From a packed row of so many channels to the next one: whole vectors, and some more, since a cache
+// may have the same place for all rows that are a power of two apart.
+template <class A>
+int64_t row_step(int64_t channels) {
+  return rounded_up(channels, lanes<A>) + 64 / int64_t(sizeof(A));
+}
+
+// A sum of outer products, vectors along the input channels. `Pack` tells how blocks of positions
+// come: in rows (position, channel) of the gradient and in panels (position, vectors) of the input.
+template <class S, int vectors, template <class> class Pack>
+Parts sum_products(const Product& product, const Tensor& input, const Tensor& grad,
+                   std::vector<Compute<S>>& sums) {
   using A = Compute<S>;
-  constexpr int64_t positions = 64, width = vectors * lanes<A>;
-  Cells cells = cells_of(input, true), grad_cells = cells_of(grad, true);
-  int64_t blocks = (cells.count + positions - 1) / positions;
-  Parts parts(product, blocks, outputs_at_once, width, sizeof(A));
-  Ints to(size_t(product.groups * parts.outputs));  // filled up with a channel that is there
-  for (int64_t row = 0; row < int64_t(to.size()); ++row)
-    to[row] = product.to[row / parts.outputs * product.outputs +
-                         std::min(row % parts.outputs, product.outputs - 1)];
-  bool in_order = std::is_sorted(product.from.begin(), product.from.end());
-  const S* data = static_cast<const S*>(input.data_ptr());
-  const S* grads = static_cast<const S*>(grad.data_ptr());
+  constexpr int64_t width = vectors * lanes<A>;
+  constexpr int most = weight_outputs(vectors), least = most / 3;
+  const Pack<S> pack(product, input, grad);
+  const int64_t at_once = pack.at_once, blocks = (pack.positions + at_once - 1) / at_once;
+  Parts parts(product, blocks, least, width, sizeof(A));
+  Ints channel(size_t(product.groups * parts.outputs));  // filled up with one that is there
+  for (int64_t row = 0; row < int64_t(channel.size()); ++row)
+    channel[row] = pack.channel(row / parts.outputs,
+                                std::min(row % parts.outputs, product.outputs - 1));
   parts.sum(product.groups, blocks, sums, [&](A* total, int64_t begin, int64_t end, int64_t first,
                                               int64_t last) {
-    std::vector<A> packed(size_t(positions * parts.inputs));
-    std::vector<A> wide(widened<S> ? size_t(positions * grad.size(1)) : 0);
-    const S* position[positions];
-    const A* grad_position[positions];
+    Buffer<A> inputs(size_t(at_once * parts.inputs)), room(pack.room());
+    const A* rows[most_positions];
     for (int64_t block = begin; block < end; ++block) {
-      int64_t start = block * positions, count = std::min(positions, cells.count - start);
-      prefetch_rows(data, cells, start + positions, positions, input.size(1));
-      prefetch_rows(grads, grad_cells, start + positions, positions, grad.size(1));
-      for (int64_t p = 0; p < count; ++p) {
-        position[p] = data + cells[start + p];
-        grad_position[p] = computed(grads + grad_cells[start + p], 1, grad.size(1),
-                                    wide.data() + p * grad.size(1));
-      }
+      const int64_t start = block * at_once, count = std::min(at_once, pack.positions - start);
+      pack.look_ahead(start + at_once);
       for (int64_t g = first; g < last; ++g) {
-        const int64_t* from = product.from.data() + g * product.inputs;
-        for (int64_t p = 0; p < count; ++p) {
-          A* row = packed.data() + p * parts.inputs;
-          if (in_order)
-            for (int64_t i = 0; i < product.inputs; ++i) row[i] = widen(position[p][from[0] + i]);
-          else
-            for (int64_t i = 0; i < product.inputs; ++i) row[i] = widen(position[p][from[i]]);
+        pack.gradients(g, start, count, rows, room.data());
+        pack.template inputs<width>(g, start, count, inputs.data());
+        for (int64_t i = 0; i < parts.inputs; i += width) {
+          const A* panel = inputs.data() + i * at_once;
+          for (int64_t o = 0; o < parts.outputs;) {
+            const int64_t row = g * parts.outputs + o;
+            A* to = total + row * parts.inputs + i;
+            if (o + most <= parts.outputs)
+              weight_tile<A, most, vectors>(rows, &channel[row], panel, count, to, parts.inputs);
+            else
+              weight_tile<A, least, vectors>(rows, &channel[row], panel, count, to, parts.inputs);
+            o += o + most <= parts.outputs ? most : least;
+          }
         }
-        for (int64_t i = 0; i < parts.inputs; i += width)
-          for (int64_t o = g * parts.outputs; o < (g + 1) * parts.outputs; o += outputs_at_once)
-            weight_row_tile<A, outputs_at_once, vectors>(
-                grad_position, to.data() + o, packed.data() + i, parts.inputs, count,
-                total + o * parts.inputs + i, parts.inputs);
       }
     }
   });
   return parts;
 }
 
-// Any strides: blocks of planes are packed, vectors along the positions, which run on from one
-// batch element into the next.
+// Channels innermost in both.
 template <class S>
-Parts weight_from_planes(const Product& product, const Tensor& input, const Tensor& grad,
-                         std::vector<Compute<S>>& sums) {
+class PackRows {
   using A = Compute<S>;
-  Cells cells = cells_of(input, false), grad_cells = cells_of(grad, false);
-  int64_t size = cells.count, all = size * input.size(0);
-  int64_t block_size =
-      rounded_up(std::clamp<int64_t>(32768 / (product.inputs * int64_t(sizeof(A))), 128, 256), 16);
-  int64_t blocks = (all + block_size - 1) / block_size;
-  Parts parts(product, blocks, weight_outputs, weight_inputs, sizeof(A));
-  int64_t step = std::min(block_size, rounded_up(all, lanes<A>));
+  const Product& product;
+  const Cells cells, grad_cells;
+  const int64_t channels, grad_channels;
+  const S *data, *grads;
+  const bool in_order;  // the input channels of all groups lie one behind the other
+  const bool copied;    // gradients are packed too: they are read often, or in another type
 
-  // `count` positions from `start` on of one channel, filled up to whole vectors
-  auto pack = [&](const Tensor& tensor, const Cells& at, int64_t channel, int64_t start,
-                  int64_t count, A* to) {
-    const S* data = static_cast<const S*>(tensor.data_ptr()) + channel * tensor.stride(1);
-    int64_t end = start + count;
-    while (start < end) {
-      int64_t cell = start % size, run = std::min(end - start, size - cell);
-      const S* plane = data + start / size * tensor.stride(0);
-      if (at.dense())
-        for (int64_t p = 0; p < run; ++p) to[p] = widen(plane[cell + p]);
-      else
-        for (int64_t p = 0; p < run; ++p) to[p] = widen(plane[at[cell + p]]);
-      start += run;
-      to += run;
+ public:
+  const int64_t positions, at_once;
+
+  PackRows(const Product& product, const Tensor& input, const Tensor& grad)
+      : product(product), cells(cells_of(input, true)), grad_cells(cells_of(grad, true)),
+        channels(input.size(1)), grad_channels(grad.size(1)),
+        data(static_cast<const S*>(input.data_ptr())),
+        grads(static_cast<const S*>(grad.data_ptr())),
+        in_order(std::is_sorted(product.from.begin(), product.from.end())),
+        copied(widened<S> || product.inputs > 64),
+        positions(cells.count), at_once(positions_at_once(product)) {}
+
+  // Where the rows hold an output channel of a group.
+  int64_t channel(int64_t g, int64_t o) const {
+    return copied ? o : product.to[g * product.outputs + o];
+  }
+  size_t room() const { return size_t(copied ? at_once * row_step<A>(product.outputs) : 0); }
+  void look_ahead(int64_t start) const {
+    prefetch_rows(data, cells, start, at_once, channels);
+    prefetch_rows(grads, grad_cells, start, at_once, grad_channels);
+  }
+  void gradients(int64_t g, int64_t start, int64_t count, const A** rows, A* room) const {
+    for (int64_t p = 0; p < count; ++p) {
+      const S* from = grads + grad_cells[start + p];
+      A* row = room + p * row_step<A>(product.outputs);
+      rows[p] = row;
+      if constexpr (!widened<S>)
+        if (!copied) rows[p] = from;
+      for (int64_t o = 0; copied && o < product.outputs; ++o)
+        row[o] = widen(from[product.to[g * product.outputs + o]]);
     }
-    std::fill(to, to + rounded_up(count, lanes<A>) - count, A(0));
-  };
-  parts.sum(product.groups, blocks, sums, [&](A* total, int64_t begin, int64_t end, int64_t first,
-                                              int64_t last) {
-    std::vector<A> inputs(size_t(parts.inputs * step)), outputs(size_t(parts.outputs * step));
-    for (int64_t block = begin; block < end; ++block) {
-      int64_t start = block * block_size, count = std::min(block_size, all - start);
-      for (int64_t g = first; g < last; ++g) {
-        for (int64_t i = 0; i < product.inputs; ++i)
-          pack(input, cells, product.from[g * product.inputs + i], start, count,
-               inputs.data() + i * step);
-        for (int64_t o = 0; o < product.outputs; ++o)
-          pack(grad, grad_cells, product.to[g * product.outputs + o], start, count,
-               outputs.data() + o * step);
-        for (int64_t o = 0; o < parts.outputs; o += weight_outputs)
-          for (int64_t i = 0; i < parts.inputs; i += weight_inputs)
-            weight_plane_tile<A, weight_outputs, weight_inputs>(
-                outputs.data() + o * step, inputs.data() + i * step, step,
-                rounded_up(count, lanes<A>) / lanes<A>,
-                total + (g * parts.outputs + o) * parts.inputs + i, parts.inputs);
+  }
+  template <int64_t width>
+  void inputs(int64_t g, int64_t start, int64_t count, A* to) const {
+    const int64_t* from = product.from.data() + g * product.inputs;
+    for (int64_t p = 0; p < count; ++p, to += width) {
+      const S* position = data + cells[start + p];
+      for (int64_t i = 0; i < product.inputs; i += width) {
+        const int64_t many = std::min(width, product.inputs - i);
+        A* panel = to + i * at_once;
+        if (in_order)
+          for (int64_t k = 0; k < many; ++k) panel[k] = widen(position[from[0] + i + k]);
+        else
+          for (int64_t k = 0; k < many; ++k) panel[k] = widen(position[from[i + k]]);
       }
     }
-  });
-  return parts;
+  }
+};
+
+// Any strides: squares of channels and positions are transposed. Positions run on from one batch
+// element into the next.
+template <class S>
+class PackPlanes {
+  using A = Compute<S>;
+  const Product& product;
+  const Tensor &input, &grad;
+  const Cells cells, grad_cells;
+
+  // Channels of a group: channel c of position p goes to to[place(c) + p * step], a vector of them
+  // at a time.
+  template <class Place>
+  static void turn_channels(const Tensor& tensor, const Cells& at, const int64_t* channel,
+                            int64_t channels, int64_t start, int64_t count, A* to, int64_t step,
+                            const Place& place) {
+    const int64_t size = at.count, plane_step = tensor.stride(1);
+    for (const int64_t end = start + count; start < end;) {
+      const int64_t cell = start % size, run = std::min(end - start, size - cell);
+      const S* element = static_cast<const S*>(tensor.data_ptr()) + start / size * tensor.stride(0);
+      for (int64_t c = 0; c < channels; c += lanes<A>) {
+        A* vectors = to + place(c);
+        auto read = [&](int i, int64_t from, int64_t many) {
+          if (c + i >= channels) return Vector<A>{};
+          const S* plane = element + channel[c + i] * plane_step;
+          if (at.dense()) return load(plane + cell + from, many);
+          Vector<A> value{};
+          for (int64_t k = 0; k < many; ++k) value[k] = widen(plane[at[cell + from + k]]);
+          return value;
+        };
+        turn<A>(run, read, [&](int i, int64_t from, int64_t many, Vector<A> value) {
+          if (i < many) store(vectors + (from + i) * step, value);
+        });
+      }
+      start += run, to += run * step;
+    }
+  }
+
+ public:
+  const int64_t positions, at_once;
+
+  PackPlanes(const Product& product, const Tensor& input, const Tensor& grad)
+      : product(product), input(input), grad(grad), cells(cells_of(input, false)),
+        grad_cells(cells_of(grad, false)),
+        positions(cells.count * input.size(0)), at_once(positions_at_once(product)) {}
+
+  int64_t channel(int64_t, int64_t o) const { return o; }
+  size_t room() const { return size_t(at_once * row_step<A>(product.outputs)); }
+  void look_ahead(int64_t) const {}
+  void gradients(int64_t g, int64_t start, int64_t count, const A** rows, A* room) const {
+    const int64_t row = row_step<A>(product.outputs);
+    for (int64_t p = 0; p < count; ++p) rows[p] = room + p * row;
+    turn_channels(grad, grad_cells, &product.to[g * product.outputs], product.outputs, start, count,
+                  room, row, [](int64_t c) { return c; });
+  }
+  template <int64_t width>
+  void inputs(int64_t g, int64_t start, int64_t count, A* to) const {
+    turn_channels(input, cells, &product.from[g * product.inputs], product.inputs, start, count, to,
+                  width, [this](int64_t c) { return c / width * width * at_once + c % width; });
+  }
+};
+
+// Vectors of input channels at once, if a group has more than one of them.
+template <class S, template <class> class Pack>
+Parts weight_sums(const Product& product, const Tensor& input, const Tensor& grad,
+                  std::vector<Compute<S>>& sums) {
+  if (product.inputs > lanes<Compute<S>>) return sum_products<S, 2, Pack>(product, input, grad, sums);
+  return sum_products<S, 1, Pack>(product, input, grad, sums);
 }
 
 }  // namespace
