@@ -271,6 +271,40 @@ def test_the_layout_of_the_output_is_that_of_the_input(
     assert output.is_contiguous(memory_format=last)
 
 
+@pytest.mark.parametrize("last", [False, True], ids=["contiguous", "channels last"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize(
+    ("size", "kernel", "options"),
+    [
+        ((5, 4), (3, 2), {"stride": (70, 5)}),
+        ((2, 3), (2, 3), {"stride": (3, 90), "padding": (1, 20), "output_padding": (2, 80)}),
+        ((4, 5), (1, 2), {"stride": 2, "dilation": 2, "output_padding": (1, 1)}),
+        ((1, 1), (2, 1), {"stride": (3, 4), "padding": (2, 0), "dilation": (4, 1)}),
+        ((2, 1), (1, 1), {"stride": 100, "padding": (45, 0)}),  # no output meets a tap
+        ((2, 2, 3), (2, 1, 3), {"stride": (66, 2, 4), "output_padding": (1, 1, 2)}),
+    ],
+    ids=str,
+)
+def test_outputs_between_large_strides_are_the_bias(
+    size: tuple[int, ...],
+    kernel: tuple[int, ...],
+    options: dict[str, Any],
+    dtype: torch.dtype,
+    last: bool,
+) -> None:
+    torch.manual_seed(0)
+    x, bias = torch.randint(-4, 5, (2, 12, *size)).to(dtype), torch.arange(12).to(dtype)
+    w = torch.randint(-4, 5, (12, 1, *kernel)).to(dtype)
+    if last:
+        x = x.movedim(1, -1).contiguous().movedim(-1, 1)
+    theirs = (torch.conv_transpose2d, torch.conv_transpose3d)[len(size) - 2]
+    for added in (bias, None):
+        expected = theirs(
+            x.double(), w.double(), None if added is None else added.double(), groups=12, **options
+        )
+        assert F.conv_transpose(x, w, added, groups=12, **options).equal(expected.to(dtype))
+
+
 # Dtypes
 
 

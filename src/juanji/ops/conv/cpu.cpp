@@ -6,6 +6,7 @@ namespace juanji {
 namespace {
 
 #include "work.h"
+#include "gaps.h"
 #include "stacks.h"
 #include "channels.h"
 #include "planes.h"
@@ -13,7 +14,10 @@ namespace {
 
 template <class S, template <class> class Arrangement>
 void convolve_with(const Problem& problem, const std::optional<View>& bias) {
-  const std::vector<Work> all = works<S>(problem);
+  const Phases phases = problem.phases();
+  fill_gaps<S>(problem, phases, bias);
+  const std::vector<Work> all = works<S>(problem, phases);
+  if (all.empty()) return;
   const Tasks tasks(all, Arrangement<S>(problem, bias).units(), problem.x.batch,
                     problem.out.cells() >= 1024);
   parallel(tasks.count(), [&](int64_t begin, int64_t end) {

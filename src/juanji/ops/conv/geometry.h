@@ -53,9 +53,27 @@ inline std::vector<Phase> forward_phases(const Axis& axis) {
   return {phase};
 }
 
+// So many residues may be together: a vector of each is kept.
+inline constexpr int64_t most_together = 64;
+
+// Of all residues, or where they are too many to be together, of those that taps meet.
 inline std::vector<Phase> backward_phases(const Axis& axis) {
+  const int64_t residues = std::min(axis.stride, axis.fine);
+  std::vector<int64_t> firsts;
+  if (residues <= most_together) {
+    firsts.resize(residues);
+    std::iota(firsts.begin(), firsts.end(), 0);
+  } else {
+    for (int64_t k = 0; k < axis.kernel; ++k) {
+      const int64_t rest = (k * axis.dilation - axis.pad) % axis.stride;
+      const int64_t first = rest < 0 ? rest + axis.stride : rest;
+      if (first < residues) firsts.push_back(first);
+    }
+    std::sort(firsts.begin(), firsts.end());
+    firsts.erase(std::unique(firsts.begin(), firsts.end()), firsts.end());
+  }
   std::vector<Phase> phases;
-  for (int64_t first = 0; first < std::min(axis.stride, axis.fine); ++first) {
+  for (int64_t first : firsts) {
     Phase phase{first, axis.stride, (axis.fine - first - 1) / axis.stride + 1, 1, {}};
     for (int64_t k = axis.kernel - 1; k >= 0; --k) {
       int64_t distance = first + axis.pad - k * axis.dilation;
@@ -75,19 +93,25 @@ inline Phase together(const std::vector<Phase>& phases) {
   return all;
 }
 
+// Those of each axis.
+using Phases = std::array<std::vector<Phase>, 3>;
+
+// Without those that have no taps, unless they are together with others.
+inline Phases phases_of(const Axes& axes, bool backward, bool residues_together) {
+  Phases phases;
+  for (int axis = 0; axis < 3; ++axis)
+    phases[axis] = backward ? backward_phases(axes[axis]) : forward_phases(axes[axis]);
+  if (backward && residues_together && std::min(axes[2].stride, axes[2].fine) <= most_together)
+    phases[2] = {together(phases[2])};
+  for (std::vector<Phase>& some : phases)
+    std::erase_if(some, [](const Phase& phase) { return phase.taps.empty(); });
+  return phases;
+}
+
 // One phase on each axis.
 using Part = std::array<Phase, 3>;
 
-inline std::vector<Phase> phases_of(const Axis& axis, bool backward) {
-  return backward ? backward_phases(axis) : forward_phases(axis);
-}
-
-inline std::vector<Part> parts(const Axes& axes, bool backward, bool residues_together) {
-  constexpr size_t most_together = 64;  // a vector of each is kept
-  std::array<std::vector<Phase>, 3> phases;
-  for (int axis = 0; axis < 3; ++axis) phases[axis] = phases_of(axes[axis], backward);
-  if (backward && residues_together && phases[2].size() <= most_together)
-    phases[2] = {together(phases[2])};
+inline std::vector<Part> parts(const Phases& phases) {
   std::vector<Part> product;
   for (const Phase& depth : phases[0])
     for (const Phase& height : phases[1])

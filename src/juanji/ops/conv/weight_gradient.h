@@ -171,7 +171,7 @@ class Summation {
 template <class S>
 void weight_gradient_of(const Problem& problem) {
   using A = Compute<S>;
-  const Work work = std::move(works<S>(problem)[0]);  // forward, there is one
+  const Work work = std::move(works<S>(problem, problem.phases())[0]);  // forward, there is one
   const Summation<S> whole(problem, work);
   const int64_t units = whole.units(), size = whole.unit_sums();
   const int64_t tiles = problem.x.batch * work.cut.tiles();

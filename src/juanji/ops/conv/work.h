@@ -16,6 +16,7 @@ struct Problem {
   bool planes = false, direct = false;  // the arrangement, which `arrange` chooses
 
   int64_t out_channels() const { return groups * outputs; }
+  Phases phases() const { return phases_of(axes, backward, planes); }
 
   // Groups that a panel of planes holds: enough to be worth a task, few enough for the first-level
   // cache, and where channels lie side by side in memory, two cache lines of them; fewer where the
@@ -144,9 +145,8 @@ struct Work {
     if (!direct) return std::numeric_limits<int64_t>::max();
     const int64_t units = (problem.groups * problem.inputs + channels - 1) / channels;
     const int64_t positions = part[0].count * part[1].count * part[2].count;
-    const int64_t taps = std::max<int64_t>(tap_count(), 1);  // a phase may have none
     return std::max(positions * units * problem.x.batch / enough_tasks,
-                    worth_a_task / (channels * problem.outputs * taps));
+                    worth_a_task / (channels * problem.outputs * tap_count()));
   }
 
   // Weights that an input has for an output, of all residues.
@@ -214,9 +214,9 @@ struct Work {
 };
 
 template <class S>
-std::vector<Work> works(const Problem& problem) {
+std::vector<Work> works(const Problem& problem, const Phases& phases) {
   std::vector<Work> made;
-  for (const Part& part : parts(problem.axes, problem.backward, problem.planes))
+  for (const Part& part : parts(phases))
     made.emplace_back(problem, part, int64_t(made.size()), Compute<S>{});
   return made;
 }
