@@ -61,9 +61,15 @@ def test_wide_windows_and_many_weights_are_left_to_torch() -> None:
         (2, 1, 16, torch.float32, True, False),
         (2, 3, 8, torch.float32, True, False),
         (1, 3, 16, torch.float32, False, False),
+        (2, 3, 6, torch.float32, True, True),
+        (3, 3, 12, torch.float32, True, True),
+        (2, 3, 12, torch.float32, False, False),
+        (2, 3, 6, torch.float64, True, False),
+        (2, 1, 6, torch.float32, True, False),
+        (2, 3, 3, torch.float32, True, False),
     ],
 )
-def test_sixteen_channels_side_by_side_are_left_to_torch(
+def test_channels_side_by_side_that_fill_no_vector_or_sixteen_are_left_to_torch(
     axes: int, kernel: int, channels: int, dtype: torch.dtype, innermost: bool, torchs: bool
 ) -> None:
     x = torch.ones(1, 2 * channels, *(5,) * axes, dtype=dtype)
@@ -71,7 +77,9 @@ def test_sixteen_channels_side_by_side_are_left_to_torch(
         x = x.to(memory_format=torch.channels_last if axes == 2 else torch.channels_last_3d)
     weight = torch.ones(2 * channels, channels, *(kernel,) * axes, dtype=dtype)
     told = juanji.why(F.conv, x, weight, groups=2)
-    assert ("native: declined, torch's kernel for 16 channels per group" in told) == torchs
+    kernel_of_torch = "native: declined, torch's kernel for 16 channels per group"
+    no_vector = f"native: declined, groups of {channels} to {channels} channels fill no vector"
+    assert ((kernel_of_torch if channels == 16 else no_vector) in told) == torchs
     assert ("native: taken" in told) != torchs
 
 

@@ -69,8 +69,10 @@ def _torchs_best(input: Tensor, weight: Tensor, bound: Bound) -> str | None:
         if input.dtype in DTYPES_OF_TORCH and any(axis.kernel > 1 for axis in axes):
             return "torch's kernel for 16 channels per group over channels-last is at the limit"
         return None
+    if not spec.groups == spec.in_channels == spec.out_channels:
+        return _of_odd_groups(input, bound)
     # Depthwise 3x3 in 2-D; its gradients have a kernel only without dilation.
-    if not spec.groups == spec.in_channels == spec.out_channels or spec.transposed:
+    if spec.transposed:
         return None
     if torch.compiler.is_compiling():  # a graph is for many sizes
         return None
@@ -84,6 +86,23 @@ def _torchs_best(input: Tensor, weight: Tensor, bound: Bound) -> str | None:
     if max(axes[0].dilation, axes[1].dilation) > 1 and wants_gradient(input, weight):
         return None
     return "torch's kernel for depthwise 3x3 over channels-last is as fast as caches"
+
+
+def _of_odd_groups(input: Tensor, bound: Bound) -> str | None:
+    """Say so for groups of 5 and more channels that fill no vector, where there are several taps.
+
+    These would be turned into planes and back.
+    """
+    spec, axes = bound.spec, bound.axes
+    assert isinstance(spec, Conv)
+    inputs, outputs = spec.in_channels // spec.groups, spec.out_channels // spec.groups
+    if (inputs == outputs and MOST_CHANNELS % outputs == 0) or outputs % 8 == 0:
+        return None
+    if max(inputs, outputs) < 5 or input.dtype != torch.float32:
+        return None
+    if all(axis.kernel == 1 for axis in axes):
+        return None
+    return f"groups of {inputs} to {outputs} channels fill no vector of channels-last maps"
 
 
 def convolve(input: Tensor, weight: Tensor, bias: Tensor | None, bound: Bound) -> Tensor:

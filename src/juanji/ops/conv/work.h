@@ -45,7 +45,8 @@ struct Problem {
   // Whether vectors along the rows would be so empty that it takes less to transpose the channels.
   template <class A>
   bool has_short_rows() const {
-    return out.size[2] < lanes<A> && out_channels() >= lanes<A>;
+    const int64_t steps = backward ? axes[2].stride : 1;  // outputs of a residue are neighbours
+    return out.size[2] < lanes<A> * steps && out_channels() >= lanes<A>;
   }
 
   // Whether cells are read where they lie, in tiles of all their channels: nearly a walk through
