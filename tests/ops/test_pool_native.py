@@ -409,6 +409,14 @@ def test_what_is_declined_and_why() -> None:
     wide = torch.rand(1, 1, 200, 200)
     assert "the window is too large" in juanji.why(F.avg_pool, wide, 200)
     assert "the dtype is torch.float16" in juanji.why(F.avg_pool, x.half(), 2)
+    line = torch.rand(1, 2, 40)
+    assert "torch takes the maximum along lines" in juanji.why(F.max_pool, line, 3)
+    for taken in (line.bfloat16(), leaf(line), line.mT.contiguous().mT):
+        assert "native: taken" in juanji.why(F.max_pool, taken, 3)
+    assert "native: taken" in juanji.why(F.max_pool, line, 2)
+    few = x.to(memory_format=torch.channels_last)
+    assert "2 channels side by side fill no vector" in juanji.why(F.avg_pool, few, 2)
+    assert "native: taken" in juanji.why(F.avg_pool, few.bfloat16(), 2)
     torch.testing.assert_close(F.avg_pool(wide, 200), wide.mean((2, 3), keepdim=True))
 
 
@@ -438,7 +446,7 @@ def test_one_repeated_index_among_others_has_one_gradient(last: bool) -> None:
     assert torch.equal(values.grad, expected)
 
 
-@pytest.mark.parametrize("layout", ["contiguous", "transposed"])
+@pytest.mark.parametrize("layout", ["contiguous", "transposed", "innermost"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize(
     ("shape", "kernel", "stride", "padding", "dilation"),
@@ -449,6 +457,7 @@ def test_one_repeated_index_among_others_has_one_gradient(last: bool) -> None:
         ((9, 2, 200, 190), 3, 2, 1, 1),
         ((1, 1, 17, 33, 31), 3, 2, 1, 1),
         ((2, 5, 5, 47, 41), 2, (3, 1, 1), 0, 1),
+        ((2, 70, 20, 18), 5, (1, 2), 2, 1),
     ],
 )
 def test_a_gradient_put_together_of_bands_is_that_of_torch(

@@ -265,15 +265,25 @@ Tensor avg_unpool_gradient(const Tensor& gradient, const Ints& numbers) {
 
 // --------------------------------------------------------------------------- along recorded taps
 
+// Whether all sources of a cell are compared with it, channels innermost: their number is counted in
+// vectors, that of the values placed one by one in channels.
+template <class S>
+bool compares(const Job& job) {
+  return job.windows.taps() <= 12 && job.source.channels >= 2 * lanes<Compute<S>>;
+}
+
 template <class S>
 void place(const Job& job, bool innermost) {
   const View& source = job.source;
   const auto boxes = boxes_of(job.windows);
-  if (boxes && (innermost || in_long_pairs<S>(*boxes, {&source, job.numbers})))
+  const bool vectors = innermost ? source.channels >= lanes<Compute<S>>
+                                 : boxes && in_long_pairs<S>(*boxes, {&source, job.numbers});
+  if (boxes && vectors)
     return write_boxes<S>(*boxes, job.target, innermost, !innermost, [&] {
       return AtTap<S>{source, *job.numbers, boxes->box[2]};
     });
-  if (!innermost) return place_values<S>(job);
+  if (!innermost) return place_values<S, false>(job);
+  if (!compares<S>(job)) return place_values<S, true>(job);
   cells<S>(job, [] {
     return [](const Cell<S>& cell) {
       reduce<false>(Matching<S>{cell.out, cell.numbers}, cell.source, cell.taps, cell.count);

@@ -24,6 +24,8 @@ from .arguments import check_indices, check_weights
 ROOM = 1 << 15  # elements of the buffer in planes.h
 LANES = 16  # of the widest vectors
 TAPS = 256  # what a byte can tell apart
+FEW = 8  # channels
+WHOLE = (torch.float32, torch.float64)  # computed in as they are
 
 
 def declines(input: Tensor, bound: Bound, *_: object) -> str | None:
@@ -38,8 +40,24 @@ def declines_taps(input: Tensor, bound: Bound, *_: object) -> str | None:
 
 
 def declines_maximum(input: Tensor, bound: Bound) -> str | None:
-    """As `declines`; taps are recorded for the gradient alone."""
-    return (declines_taps if wants_gradient(input) else declines)(input, bound)
+    """As `declines`; taps are recorded for the gradient alone. torch is fast along lines."""
+    if wants_gradient(input):
+        return declines_taps(input, bound)
+    if len(bound.axes) == 1 and input.dtype in WHOLE and input.stride(-1) == 1:
+        (axis,) = bound.axes
+        pairs = axis.kernel == axis.stride == 2 and input.dtype == torch.float32
+        if not pairs and not is_compiling():
+            return "torch takes the maximum along lines as fast as caches"
+    return declines(input, bound)
+
+
+def declines_average(input: Tensor, bound: Bound, *_: object) -> str | None:
+    """As `declines`, and where channels side by side are too few for a vector."""
+    channels = input.shape[-len(bound.axes) - 1]
+    few = channels < FEW and layout.channels_innermost(input, len(bound.axes))
+    if few and channels > 1 and input.dtype in WHOLE:
+        return f"{channels} channels side by side fill no vector"
+    return declines(input, bound)
 
 
 def declines_indices(input: Tensor, indices: Tensor, bound: Bound) -> str | None:

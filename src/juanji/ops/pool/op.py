@@ -20,7 +20,7 @@ def _candidates(name: str, declines: str) -> tuple[Candidate, ...]:
 
 MAX_POOL = _candidates("max_pool", "declines_maximum")
 MAX_POOL_WITH_INDICES = _candidates("max_pool_with_indices", "declines_taps")
-AVG_POOL = _candidates("avg_pool", "declines")
+AVG_POOL = _candidates("avg_pool", "declines_average")
 STOCHASTIC_POOL = _candidates("stochastic_pool", "declines_taps")
 MAX_UNPOOL = _candidates("max_unpool", "declines_indices")
 AVG_UNPOOL = _candidates("avg_unpool", "declines")
