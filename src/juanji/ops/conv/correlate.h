@@ -98,8 +98,8 @@ inline void correlate_runs(const Passage<A>& passage, const char* x, Mask<A> ind
     correlate<A, reading, length, some, columns>(passage, x, index, run, sums);
   if constexpr (columns > 1)
     if (count > 0)
-      correlate_runs<A, reading, length, some, next_columns(columns)>(passage, x, index, run,
-                                                                         count, sums);
+      correlate_runs<A, reading, length, some, next_columns(columns)>(passage, x, index, run, count,
+                                                                      sums);
 }
 
 // sums[input][place] += sum over the positions of the stacks of gradient * cell, lane by lane.
