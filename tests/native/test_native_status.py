@@ -83,6 +83,14 @@ def test_channels_side_by_side_that_fill_no_vector_or_sixteen_are_left_to_torch(
     assert ("native: taken" in told) != torchs
 
 
+def test_more_channels_than_the_kernels_take_and_none_are_told_as_such() -> None:
+    last = torch.channels_last
+    many = torch.ones(1, 40, 3, 3).to(memory_format=last), torch.ones(40, 20, 3, 3)
+    assert "20 channels per group (it takes up to 16)" in juanji.why(F.conv, *many, groups=2)
+    none = torch.ones(1, 0, 3, 3).as_strided((1, 0, 3, 3), (18, 1, 6, 2)), torch.ones(0, 0, 3, 3)
+    assert "there are no channels" in juanji.why(F.conv, *none, groups=2)
+
+
 def test_transforms_are_left_to_torch() -> None:
     x, weight = DEPTHWISE[:2]
     heard = juanji.why(torch.func.vmap(lambda one: F.conv(one, weight, groups=8)), x.unsqueeze(1))

@@ -45,6 +45,8 @@ def declines(input: Tensor, weight: Tensor, bias: Tensor | None, bound: Bound) -
         return "there are no channels"
     if channels > MOST_CHANNELS:
         return f"{channels} channels per group (it takes up to {MOST_CHANNELS})"
+    if (reason := _fills_no_vector(input, bound)) is not None:
+        return reason
     weights, cells = channels, channels
     for axis in axes:
         weights *= axis.kernel
@@ -69,10 +71,8 @@ def _torchs_best(input: Tensor, weight: Tensor, bound: Bound) -> str | None:
         if input.dtype in DTYPES_OF_TORCH and any(axis.kernel > 1 for axis in axes):
             return "torch's kernel for 16 channels per group over channels-last is at the limit"
         return None
-    if not spec.groups == spec.in_channels == spec.out_channels:
-        return _of_odd_groups(input, bound)
     # Depthwise 3x3 in 2-D; its gradients have a kernel only without dilation.
-    if spec.transposed:
+    if not spec.groups == spec.in_channels == spec.out_channels or spec.transposed:
         return None
     if torch.compiler.is_compiling():  # a graph is for many sizes
         return None
@@ -88,19 +88,19 @@ def _torchs_best(input: Tensor, weight: Tensor, bound: Bound) -> str | None:
     return "torch's kernel for depthwise 3x3 over channels-last is as fast as caches"
 
 
-def _of_odd_groups(input: Tensor, bound: Bound) -> str | None:
-    """Say so for groups of 5 and more channels that fill no vector, where there are several taps.
+def _fills_no_vector(input: Tensor, bound: Bound) -> str | None:
+    """Say which groups of channels side by side the kernels would turn into planes and back.
 
-    These would be turned into planes and back.
+    A few channels or one tap are worth it, and so are numbers for which torch has no kernel.
     """
     spec, axes = bound.spec, bound.axes
     assert isinstance(spec, Conv)
+    if input.dtype != torch.float32 or len(axes) == 1 or all(axis.kernel == 1 for axis in axes):
+        return None
     inputs, outputs = spec.in_channels // spec.groups, spec.out_channels // spec.groups
-    if (inputs == outputs and MOST_CHANNELS % outputs == 0) or outputs % 8 == 0:
+    if max(inputs, outputs) < 5 or not layout.channels_innermost(input, len(axes)):
         return None
-    if max(inputs, outputs) < 5 or input.dtype != torch.float32:
-        return None
-    if all(axis.kernel == 1 for axis in axes):
+    if outputs % 8 == 0 or (inputs == outputs and MOST_CHANNELS % outputs == 0):
         return None
     return f"groups of {inputs} to {outputs} channels fill no vector of channels-last maps"
 

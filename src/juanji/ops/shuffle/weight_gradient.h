@@ -84,12 +84,10 @@ Parts sum_products(const Product& product, const Tensor& input, const Tensor& gr
           const A* panel = inputs.data() + i * at_once;
           for (int64_t o = 0; o < parts.outputs;) {
             const int64_t row = g * parts.outputs + o;
-            A* to = total + row * parts.inputs + i;
-            if (o + most <= parts.outputs)
-              weight_tile<A, most, vectors>(rows, &channel[row], panel, count, to, parts.inputs);
-            else
-              weight_tile<A, least, vectors>(rows, &channel[row], panel, count, to, parts.inputs);
-            o += o + most <= parts.outputs ? most : least;
+            const bool whole = o + most <= parts.outputs;
+            const auto add = whole ? weight_tile<A, most, vectors> : weight_tile<A, least, vectors>;
+            add(rows, &channel[row], panel, count, total + row * parts.inputs + i, parts.inputs);
+            o += whole ? most : least;
           }
         }
       }
@@ -133,12 +131,15 @@ class PackRows {
   void gradients(int64_t g, int64_t start, int64_t count, const A** rows, A* room) const {
     for (int64_t p = 0; p < count; ++p) {
       const S* from = grads + grad_cells[start + p];
-      A* row = room + p * row_step<A>(product.outputs);
-      rows[p] = row;
       if constexpr (!widened<S>)
-        if (!copied) rows[p] = from;
-      for (int64_t o = 0; copied && o < product.outputs; ++o)
+        if (!copied) {
+          rows[p] = from;
+          continue;
+        }
+      A* row = room + p * row_step<A>(product.outputs);
+      for (int64_t o = 0; o < product.outputs; ++o)
         row[o] = widen(from[product.to[g * product.outputs + o]]);
+      rows[p] = row;
     }
   }
   template <int64_t width>
