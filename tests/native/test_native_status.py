@@ -83,6 +83,33 @@ def test_channels_side_by_side_that_fill_no_vector_or_sixteen_are_left_to_torch(
     assert ("native: taken" in told) != torchs
 
 
+@pytest.mark.parametrize(
+    ("stride", "dilation", "width", "gradient", "torchs"),
+    [
+        (1, 1, 16, False, False),
+        (1, 1, 16, True, False),
+        (1, 2, 16, False, False),
+        (1, 1, 7, False, True),
+        (1, 1, 7, True, False),
+        (2, 1, 32, False, True),
+        (2, 1, 32, True, True),
+        (2, 2, 32, False, True),
+        (2, 2, 32, True, False),
+    ],
+)
+def test_depthwise_maps_side_by_side_with_strides_or_short_rows_are_left_to_torch(
+    stride: int, dilation: int, width: int, gradient: bool, torchs: bool
+) -> None:
+    x = torch.ones(1, 64, 512 * stride, width).to(memory_format=torch.channels_last)
+    weight = torch.ones(64, 1, 3, 3, requires_grad=gradient)
+    for dtype in (torch.float32, torch.float64):
+        call = x.to(dtype), weight.to(dtype), None, stride, dilation, dilation, 64
+        told = juanji.why(F.conv, *call)
+        declined = "native: declined, torch's kernel for depthwise 3x3" in told
+        assert declined == (torchs and dtype == torch.float32)
+        assert ("native: taken" in told) != declined
+
+
 def test_more_channels_than_the_kernels_take_and_none_are_told_as_such() -> None:
     last = torch.channels_last
     many = torch.ones(1, 40, 3, 3).to(memory_format=last), torch.ones(40, 20, 3, 3)

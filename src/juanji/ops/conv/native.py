@@ -23,6 +23,7 @@ DTYPES_OF_TORCH = (
 )
 LARGE = 200_000  # elements of the output, from which on torch's overhead does not count,
 BEYOND_CACHES = 4_000_000  # and from which on memory decides, which our kernels ask for earlier
+SHORT = 12  # cells of a row, below which our stacks are low
 MOST_WEIGHTS = 4096  # that one output channel has,
 MOST_OF_GROUP = 8192  # and a whole group, whose gradients are summed in vectors
 MOST_CELLS = 1 << 16  # that one output's windows span in its group
@@ -71,21 +72,33 @@ def _torchs_best(input: Tensor, weight: Tensor, bound: Bound) -> str | None:
         if input.dtype in DTYPES_OF_TORCH and any(axis.kernel > 1 for axis in axes):
             return "torch's kernel for 16 channels per group over channels-last is at the limit"
         return None
-    # Depthwise 3x3 in 2-D; its gradients have a kernel only without dilation.
+    if _torchs_depthwise(input, weight, bound):
+        return "torch's kernel for depthwise 3x3 over channels-last is as fast as caches"
+    return None
+
+
+def _torchs_depthwise(input: Tensor, weight: Tensor, bound: Bound) -> bool:
+    """Tell whether torch's kernel for depthwise 3x3 over channels-last maps is the faster one.
+
+    With a stride it is, and over short rows where no gradients follow, whose kernels are slower.
+    """
+    spec, axes = bound.spec, bound.axes
+    assert isinstance(spec, Conv)
     if not spec.groups == spec.in_channels == spec.out_channels or spec.transposed:
-        return None
-    if torch.compiler.is_compiling():  # a graph is for many sizes
-        return None
+        return False
     if len(axes) != 2 or input.dtype != torch.float32:
-        return None
+        return False
     if max(axes[0].kernel, axes[1].kernel) > 3:
-        return None
+        return False
+    if torch.compiler.is_compiling():  # a graph is for many sizes
+        return False
     elements = input.shape[0] * spec.out_channels * axes[0].coarse * axes[1].coarse
     if not LARGE <= elements < BEYOND_CACHES:
-        return None
-    if max(axes[0].dilation, axes[1].dilation) > 1 and wants_gradient(input, weight):
-        return None
-    return "torch's kernel for depthwise 3x3 over channels-last is as fast as caches"
+        return False
+    if max(axes[0].stride, axes[1].stride) == 1:
+        return axes[1].coarse < SHORT and not wants_gradient(input, weight)
+    dilated = max(axes[0].dilation, axes[1].dilation) > 1  # torch's gradients have no kernel then
+    return not (dilated and wants_gradient(input, weight))
 
 
 def _fills_no_vector(input: Tensor, bound: Bound) -> str | None:
