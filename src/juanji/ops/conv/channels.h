@@ -61,9 +61,9 @@ class Channels {
     Stacks stacks;
   };
   std::vector<Prepared> prepared;
-  const bool turned = problem.out.channel_stride != 1;
   Buffer<A> panel, biases;
-  Buffer<A> collected;  // (depth, height, width, channel)
+  Buffer<A> collected;  // (depth, position, channel)
+  std::vector<int64_t> places;  // of a run of its cells
   TileAhead ahead;
   static constexpr int64_t in_place_vectors = 4;  // in a call, between which memory is asked for
 
@@ -71,14 +71,23 @@ class Channels {
     const int64_t taps = work.tap_count(), vectors = (count + lanes<A> - 1) / lanes<A>;
     weights.assign(vectors * problem.inputs * taps * lanes<A>, A{});
     biases.assign(vectors * lanes<A>, A{});
+    const View& weight = problem.weight;
+    // From an output channel to the next one of its group, and to that of the next group.
+    const int64_t own_step = problem.backward ? weight.channel_stride : weight.batch_stride;
+    const int64_t group_step = problem.backward ? problem.inputs * weight.batch_stride -
+                                                      (problem.outputs - 1) * own_step
+                                                : own_step;
+    const int64_t group = first / problem.outputs, own_first = first % problem.outputs;
     each_tap(work.part, problem.inputs, [&](int64_t input, int64_t tap, auto... tap_k) {
-      const int64_t at = input * taps + work.place(tap);
-      int64_t group = first / problem.outputs, own = first % problem.outputs;
+      const S* from = weight_of<S>(problem, group, own_first, input, tap_k...);
+      A* to = &weights[(input * taps + work.place(tap)) * lanes<A>];
+      int64_t left = problem.outputs - own_first;  // of the group
       for (int64_t output = 0; output < count; ++output) {
-        const int64_t vector = output / lanes<A> * problem.inputs * taps + at;
-        weights[vector * lanes<A> + output % lanes<A>] =
-            weight_at<S>(problem, group, own, input, tap_k...);
-        if (++own == problem.outputs) own = 0, ++group;
+        const int64_t lane = output % lanes<A>;
+        to[lane] = widen(*from);
+        if (lane == lanes<A> - 1) to += problem.inputs * taps * lanes<A>;
+        from += --left ? own_step : group_step;
+        if (!left) left = problem.outputs;
       }
     });
     for (int64_t output = 0; output < count; ++output)
@@ -110,22 +119,27 @@ class Channels {
 
   // Channels to planes: cells and channels are transposed, those of all rows at once that follow
   // each other in memory.
-  void write_collected(const Work& work, const Triple& length, int64_t count, int64_t cell,
-                       S* out) const {
+  void write_collected(const Work& work, const Triple& start, int64_t count, int64_t cell, S* out) {
+    const Triple length = work.length(start), positions = work.positions(start);
     const Triple steps = output_steps(work, problem.out);
     const bool one_run = steps[2] == 1 && steps[1] == length[2];
-    const int64_t runs = one_run ? 1 : length[1], size = length[2] * length[1] / runs;
-    const A* from = collected.data();
+    const int64_t rows = one_run ? length[1] : 1, row = work.pitch ? work.pitch : length[2];
+    places.clear();
+    for (int64_t h = 0; h < rows; ++h)
+      for (int64_t w = 0; w < length[2]; ++w) places.push_back((h * row + w) * cell);
     for (int64_t d = 0; d < length[0]; ++d)
-      for (int64_t run = 0; run < runs; ++run, from += size * cell)
+      for (int64_t h = 0; h < length[1]; h += rows)
         for (int64_t c = 0; c < count; c += lanes<A>) {
-          S* to = out + d * steps[0] + run * steps[1] + c * problem.out.channel_stride;
-          auto read = [&](int i, int64_t at, int64_t) { return load(from + (at + i) * cell + c); };
-          turn<A>(size, read, [&](int i, int64_t at, int64_t many, Vector<A> value) {
-            if (c + i < count)
-              store_strided(to + i * problem.out.channel_stride + at * steps[2], steps[2], value,
-                            many);
-          });
+          const A* from = &collected[(d * positions[1] * positions[2] + h * row) * cell + c];
+          S* to = out + d * steps[0] + h * steps[1] + c * problem.out.channel_stride;
+          turn_out<A>(starts<A>(to, problem.out.channel_stride, count - c), count - c, steps[2] == 1,
+                      int64_t(places.size()),
+                      [from, place = places.data()](int64_t at, auto) { return load(from + place[at]); },
+                      [step = steps[2]](S* plane, int64_t at, int64_t many, Vector<A> value,
+                                        auto whole) {
+                        whole ? store(plane + at, value)
+                              : store_strided(plane + at * step, step, value, many);
+                      });
         }
   }
 
@@ -160,26 +174,29 @@ class Channels {
     if (own.unit != task.unit) pack_weights(work, first, count, own.weights);
     own.unit = task.unit;
     const Triple start = work.start(task.tile);
-    const Triple length = work.length(start);
+    const auto [depths, lines, positions] = work.positions(start);
     const int64_t cell = rounded_up(per_unit, lanes<A>);  // of the collected tile
-    const Triple steps = turned ? Triple{length[1] * length[2] * cell, length[2] * cell, cell}
-                                : output_steps(work, problem.out);
+    const Triple steps = problem.collects ? Triple{lines * positions * cell, positions * cell, cell}
+                                          : output_steps(work, problem.out);
     own.stacks.fill(work, problem, start, full_stack, 1, sizeof(A), steps);
     const A* cells = fill_or_find<S>(work, problem.x, task.n, inputs.channel(first), start, panel);
     S* out = problem.out.at<S>(task.n, first) + corner(work, problem.out, start);
-    if (work.direct) {
-      const int64_t calls = int64_t(own.stacks.all.size()) * count / (in_place_vectors * lanes<A>);
-      if (next)
-        look_ahead<S>(ahead, problem, all[next->work], all[next->work].start(next->tile), next->n,
-                      {0, problem.groups}, calls);
-      return compute_in_place(work, own, cells, count, out);
+    if (next && (work.direct || problem.collects)) {
+      const int64_t vectors = work.direct ? in_place_vectors : 1, unit = next->unit * per_unit;
+      const int64_t beyond = std::min(unit + per_unit, problem.out_channels());
+      look_ahead<S>(ahead, problem, all[next->work], all[next->work].start(next->tile), next->n,
+                    {unit / problem.outputs, beyond / problem.outputs},
+                    int64_t(own.stacks.all.size()) * count / (vectors * lanes<A>));
     }
+    if (work.direct) return compute_in_place(work, own, cells, count, out);
     // What is read stays in the first-level cache.
-    if (turned) collected.resize((length[0] * length[1] * length[2] + lanes<A>) * cell);
+    if (problem.collects) collected.resize((depths * lines * positions + lanes<A>) * cell);
     for (int64_t output = 0; output < count; output += lanes<A>)
-      for (const Stack& stack : own.stacks.all)
-        if (turned) compute(work, own, cells, stack, first, output, cell, collected.data());
+      for (const Stack& stack : own.stacks.all) {
+        ahead.ask<true>();
+        if (problem.collects) compute(work, own, cells, stack, first, output, cell, collected.data());
         else compute(work, own, cells, stack, first, output, count, out);
-    if (turned) write_collected(work, length, count, cell, out);
+      }
+    if (problem.collects) write_collected(work, start, count, cell, out);
   }
 };

@@ -64,12 +64,13 @@ Axes axes_of(const Triple& fine, const Triple& coarse, const Triple& kernel,
   return made;
 }
 
-void arrange(Problem& problem, ScalarType dtype) {
+void arrange(Problem& problem, ScalarType dtype, bool sums = false) {
   for_storage(dtype, [&](auto kind) {
     using A = Compute<decltype(kind)>;
     const bool innermost = problem.x.channel_stride == 1 && problem.out.channel_stride == 1;
     problem.planes = !Inputs<A>::serve(problem) || !(innermost || problem.has_short_rows<A>());
     problem.direct = innermost && problem.reads_in_place<decltype(kind)>();
+    problem.collects = !problem.planes && !sums && problem.out.channel_stride != 1;
   });
 }
 
@@ -156,7 +157,7 @@ Tensor conv_weight_gradient(const Tensor& gradient, const Tensor& input, const I
   Tensor output =
       empty(g.channels, x.channels / groups, kernel, axes, gradient.scalar_type(), false);
   problem.weight = view("output", output);
-  arrange(problem, input.scalar_type());
+  arrange(problem, input.scalar_type(), true);
   if (problem.weight.elements() > 0) weight_gradient(problem, gradient.scalar_type());
   return output;
 }

@@ -143,14 +143,15 @@ template <class S>
 inline void copy_rows(Compute<S>* to, int64_t to_step, const S* from, int64_t step, int64_t count,
                       int64_t channels) {
   using A = Compute<S>;
-  for (int64_t c = 0; c < channels; c += lanes<A>) {
-    const int64_t valid = std::min<int64_t>(lanes<A>, channels - c);
-    turn<A>(count, [&](int i, int64_t at, int64_t many) {
-      return i < many ? load(from + c + (at + i) * step, valid) : Vector<A>{};
-    }, [&](int channel, int64_t at, int64_t many, Vector<A> value) {
-      if (channel < valid) store(to + (c + channel) * to_step + at, value, many);
-    });
-  }
+  for (int64_t c = 0; c < channels; c += lanes<A>)
+    turn_out<A>(starts<A>(to + c * to_step, to_step, channels - c), channels - c, true, count,
+                [&](int64_t cell, auto whole) {
+                  const S* numbers = from + c + cell * step;
+                  return whole ? load(numbers) : load(numbers, channels - c);
+                },
+                [](A* plane, int64_t at, int64_t many, Vector<A> value, auto) {
+                  store(plane + at, value, many);
+                });
 }
 
 // The panel's channels of element n from `first` on, `channels` of them at most; of the columns,
@@ -238,16 +239,16 @@ void turn_to_channels(Compute<S>* to, const View& x, int64_t n, int64_t first, c
     places.clear();
     for (int64_t row = 0; row < count; ++row)
       for (int64_t w = 0; w < span.size(); ++w) places.push_back((row * width + w) * cell);
-    for (int64_t c = 0; c < cell; c += lanes<A>) {
-      auto read = [&](int lane, int64_t at, int64_t many) {
-        return c + lane < valid
-                   ? load_strided(from + (c + lane) * x.channel_stride + at * step, step, many)
-                   : Vector<A>{};
-      };
-      turn<A>(int64_t(places.size()), read, [&](int i, int64_t at, int64_t many, Vector<A> value) {
-        if (i < many) store(line + places[at + i] + c, value, cell - c);
-      });
-    }
+    for (int64_t c = 0; c < cell; c += lanes<A>)
+      turn_in<A>(starts<A>(from + c * x.channel_stride, x.channel_stride, valid - c), valid - c,
+                 step == 1, int64_t(places.size()),
+                 [step](const S* plane, int64_t at, int64_t many, auto whole) {
+                   return whole ? load(plane + at) : load_strided(plane + at * step, step, many);
+                 },
+                 [to = line + c, place = places.data(), room = cell - c](
+                     int64_t at, Vector<A> value, auto whole) {
+                   whole ? store(to + place[at], value) : store(to + place[at], value, room);
+                 });
   };
   each_rows<S>(x, x.at<S>(n, first), part, tile, start,
                [&](int64_t slot, int64_t count, const S* rows) {

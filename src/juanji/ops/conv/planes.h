@@ -36,7 +36,7 @@ class Planes {
             if (taps.place[tap] < 0) return;
             for (int64_t j = 0; j < rows; ++j)
               to[(input * taps.runs.taps + taps.place[tap]) * rows + j] =
-                  weight_at<S>(problem, unit * bundle + group, output + j, input, tap_k...);
+                  widen(*weight_of<S>(problem, unit * bundle + group, output + j, input, tap_k...));
           });
           to += rows * problem.inputs * taps.runs.taps;
         }

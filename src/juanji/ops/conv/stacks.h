@@ -53,7 +53,7 @@ struct Stacks {
   void fill(const Work& work, const Problem& problem, const Triple& start, int most,
             int64_t vector, int64_t bytes, const Triple& to_step, const Triple* source = nullptr) {
     if (work.direct) return fill_in_place(work, problem.x, problem.out, start, most, bytes, source);
-    const Triple wanted = work.length(start);
+    const Triple wanted = work.positions(start);
     if (wanted == length) return;
     length = wanted, all.clear();
     Triple in_step, source_at{};

@@ -111,7 +111,7 @@ class Summation {
 
   // Before a tile is added: the one after it, in as many parts as there will be asked for.
   void look_at(int64_t unit, int64_t index) {
-    if (!planes && !work.direct) return;
+    if (!planes && !work.direct && problem.x.channel_stride == 1) return;
     const int64_t n = index / work.cut.tiles(), first = unit * unit_outputs;
     const Range groups{first / problem.outputs, (first + valid(unit)) / problem.outputs};
     const Triple start = work.start(index % work.cut.tiles());

@@ -14,6 +14,7 @@ struct Problem {
   Axes axes;
   bool backward;
   bool planes = false, direct = false;  // the arrangement, which `arrange` chooses
+  bool collects = false;  // outputs are channels of planes, which are transposed at the end
 
   int64_t out_channels() const { return groups * outputs; }
   Phases phases() const { return phases_of(axes, backward, planes); }
@@ -92,6 +93,7 @@ struct Work {
   Tiling cut;
   Tile tile;
   Panel panel;
+  int64_t pitch = 0;  // if not 0: rows are one line of positions, so many from one to the next
   int axis;        // along which positions are stacked,
   int64_t stride;  // this many apart
   int64_t step;    // between the cells of neighbours in a stack
@@ -108,7 +110,8 @@ struct Work {
                    most_outputs(problem, problem.panel_channels<A>()))),
         tile(tile_of(part, cut.length, problem.planes, lanes<A>)),
         panel(tile, problem.panel_channels<A>(), problem.planes),
-        axis(direct ? 2 : stack_axis(lanes<A>)),
+        pitch(problem.collects && problem.inputs == 1 ? row_pitch() : 0),
+        axis(direct || pitch ? 2 : stack_axis(lanes<A>)),
         stride(stack_stride(problem, lanes<A>)),
         step((direct ? part[2].advance * problem.x.stride[2] : in_step(axis)) * stride *
              int64_t(sizeof(A))) {
@@ -153,6 +156,14 @@ struct Work {
   // Weights that an input has for an output, of all residues.
   int64_t tap_count() const {
     return int64_t(part[0].taps.size() * part[1].taps.size() * part[2].taps.size());
+  }
+
+  // If cells go on from row to row at the steps of positions: low stacks at the end of each row would
+  // take longer than outputs of the few cells between them, unless those have many inputs.
+  int64_t row_pitch() const {
+    if (tile.length[1] == 1 || tile.length[2] == 1) return 0;  // no steps
+    const int64_t rows = in_step(1), cells = in_step(2);
+    return rows % cells == 0 && 3 * rows <= 4 * cells * tile.length[2] ? rows / cells : 0;
   }
 
   // The longer one of the last two; of planes, the width counts in vectors.
@@ -212,6 +223,11 @@ struct Work {
       clipped[axis] = std::min(cut.length[axis], part[axis].count - start[axis]);
     return clipped;
   }
+  // The same in positions, of which rows may be one line.
+  Triple positions(const Triple& start) const {
+    const Triple size = length(start);
+    return pitch ? Triple{size[0], 1, (size[1] - 1) * pitch + size[2]} : size;
+  }
 };
 
 template <class S>
@@ -266,14 +282,14 @@ struct Tasks {
   }
 };
 
-// The weight that takes input `input` to output `output` of a group.
+// Where the weight is that takes input `input` to output `output` of a group.
 template <class S>
-Compute<S> weight_at(const Problem& problem, int64_t group, int64_t output, int64_t input,
-                     const Tap& d, const Tap& h, const Tap& w) {
+const S* weight_of(const Problem& problem, int64_t group, int64_t output, int64_t input,
+                   const Tap& d, const Tap& h, const Tap& w) {
   const View& weight = problem.weight;
   const S* found = problem.backward ? weight.at<S>(group * problem.inputs + input, output)
                                     : weight.at<S>(group * problem.outputs + output, input);
-  return widen(found[d.k * weight.stride[0] + h.k * weight.stride[1] + w.k * weight.stride[2]]);
+  return found + d.k * weight.stride[0] + h.k * weight.stride[1] + w.k * weight.stride[2];
 }
 
 // Calls `visit(input, tap, depth, height, width)`, taps in the order of Panel::tap_offsets.

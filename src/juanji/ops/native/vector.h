@@ -5,6 +5,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -252,43 +253,98 @@ inline void each_vector(int64_t count, const Each& each) {
   for (int64_t at = 0; at < count; at += width) each(std::min(at, count - width), int64_t(width));
 }
 
-// Numbers `step` apart.
+// Numbers `step` apart. Where they are not neighbours, a function of its own does it: seldom.
 template <class S>
-inline Vector<Compute<S>> load_strided(const S* from, int64_t step, int64_t count) {
-  if (step == 1) return load(from, count);
+[[gnu::noinline]] Vector<Compute<S>> load_apart(const S* from, int64_t step, int64_t count) {
   Vector<Compute<S>> value{};
   for (int64_t i = 0; i < count; ++i) value[i] = widen(from[i * step]);
   return value;
 }
 
 template <class S>
-inline void store_strided(S* to, int64_t step, Vector<Compute<S>> value, int64_t count) {
-  if (step == 1) return store(to, value, count);
+[[gnu::noinline]] void store_apart(S* to, int64_t step, Vector<Compute<S>> value, int64_t count) {
   for (int64_t i = 0; i < count; ++i) to[i * step] = narrow<S>(value[i]);
 }
 
-// Transposes the numbers of as many planes as a vector has lanes: for vectors that cover `cells`
-// cells, `load(i, at, count)` gives `count` cells from `at` on of plane i, or all planes of cell
-// at + i, and `store(i, at, count, value)` takes the other.
+template <class S>
+inline Vector<Compute<S>> load_strided(const S* from, int64_t step, int64_t count) {
+  return step == 1 ? load(from, count) : load_apart(from, step, count);
+}
+
+template <class S>
+inline void store_strided(S* to, int64_t step, Vector<Compute<S>> value, int64_t count) {
+  if (step == 1) store(to, value, count);
+  else store_apart(to, step, value, count);
+}
+
+// Where as many planes as a vector has lanes start.
+template <class A, class T>
+using Starts = std::array<T*, lanes<A>>;
+
+// Those of `many` planes, `step` apart.
+template <class A, class T>
+inline Starts<A, T> starts(T* first, int64_t step, int64_t many) {
+  Starts<A, T> found{};
+  for (int64_t i = 0; i < std::min<int64_t>(many, lanes<A>); ++i) found[i] = first + i * step;
+  return found;
+}
+
+// Squares of cells and as many planes as a vector has lanes: `load(i, at, count)` gives a row of the
+// square of `count` cells from `at` on, `store(i, at, count, value)` takes a column. Both are told
+// last, as a type, whether the square is whole; then nothing of them may be a call, around which
+// registers would have to be saved. The last whole one may begin inside of the one before it.
 template <class A, class Load, class Store>
-inline void turn(int64_t cells, const Load& load, const Store& store) {
-  each_vector<lanes<A>>(cells, [&](int64_t at, int64_t count) {
-    Vector<A> tile[lanes<A>];
-    auto turn_tile = [&](auto each_lane) {
-      each_lane([&](int i) { tile[i] = load(i, at, count); });
-      transpose<A>(tile);
-      each_lane([&](int i) { store(i, at, count, tile[i]); });
-    };
-    if (count == lanes<A>)
-      turn_tile([](auto&& visit) {  // in registers
+inline void turn(bool whole, int64_t cells, const Load& load, const Store& store) {
+  constexpr int n = lanes<A>;
+  if (whole && cells >= n) {
+    for (int64_t next = 0; next < cells; next += n) {
+      const int64_t at = std::min(next, cells - n);
+      Vector<A> square[n];
 #pragma GCC unroll 16
-        for (int i = 0; i < lanes<A>; ++i) visit(i);
-      });
-    else
-      turn_tile([](auto&& visit) {  // seldom: less code
+      for (int i = 0; i < n; ++i) square[i] = load(i, at, n, std::true_type{});
+      transpose<A>(square);
+#pragma GCC unroll 16
+      for (int i = 0; i < n; ++i) store(i, at, n, square[i], std::true_type{});
+    }
+    return;
+  }
+  for (int64_t at = 0; at < cells; at += n) {  // seldom: less code
+    const int64_t count = std::min(cells - at, int64_t(n));
+    Vector<A> square[n];
 #pragma GCC unroll 1
-        for (int i = 0; i < lanes<A>; ++i) visit(i);
-      });
+    for (int i = 0; i < n; ++i) square[i] = load(i, at, count, std::false_type{});
+    transpose<A>(square);
+#pragma GCC unroll 1
+    for (int i = 0; i < n; ++i) store(i, at, count, square[i], std::false_type{});
+  }
+}
+
+// From planes to cells, all planes or the first `many`: `load(plane, at, count, whole)` gives some
+// cells of one, `store(cell, value, whole)` takes a cell of all planes, zeros where there is none.
+// `dense`: squares may be whole.
+template <class A, class T, class Load, class Store>
+inline void turn_in(const Starts<A, T>& planes, int64_t many, bool dense, int64_t cells,
+                    const Load& load, const Store& store) {
+  T* const* plane = planes.data();
+  asm("" : "+r"(plane));  // left alone, GCC keeps addresses in registers that the square needs
+  turn<A>(dense && many >= lanes<A>, cells, [&](int i, int64_t at, int64_t count, auto whole) {
+    return whole || i < many ? load(plane[i], at, count, whole) : Vector<A>{};
+  }, [&](int i, int64_t at, int64_t count, Vector<A> value, auto whole) {
+    if (whole || i < count) store(at + i, value, whole);
+  });
+}
+
+// From cells to planes: `load(cell, whole)` gives a cell of all planes, `store(plane, at, count,
+// value, whole)` takes some cells of one.
+template <class A, class T, class Load, class Store>
+inline void turn_out(const Starts<A, T>& planes, int64_t many, bool dense, int64_t cells,
+                     const Load& load, const Store& store) {
+  T* const* plane = planes.data();
+  asm("" : "+r"(plane));
+  turn<A>(dense && many >= lanes<A>, cells, [&](int i, int64_t at, int64_t count, auto whole) {
+    return whole || i < count ? load(at + i, whole) : Vector<A>{};
+  }, [&](int i, int64_t at, int64_t count, Vector<A> value, auto whole) {
+    if (whole || i < many) store(plane[i], at, count, value, whole);
   });
 }
 

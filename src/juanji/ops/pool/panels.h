@@ -136,8 +136,8 @@ class Panel {
   int64_t first = 0, planes = 0;
 
   template <class T>
-  std::array<T*, width> starts(const View& view, int64_t d, int64_t h) const {
-    std::array<T*, width> from;
+  Starts<A, T> starts_of(const View& view, int64_t d, int64_t h) const {
+    Starts<A, T> from;
     for (int i = 0; i < width; ++i) {  // lanes beyond the last plane have it again
       const int64_t plane = first + std::min(int64_t(i), planes - 1);
       from[i] = row_of<T>(view, plane / view.channels, plane % view.channels, d, h);
@@ -151,14 +151,15 @@ class Panel {
     const bool dense = step == 1 && (heights.count() == 1 || source.stride[1] == source.size[2]);
     A* to = values.data();
     for (int64_t d = depths.begin; d < depths.end; ++d) {
-      auto from = starts<const S>(source, d, heights.begin);
+      auto from = starts_of<const S>(source, d, heights.begin);
       for (int64_t h = 0; h < (dense ? 1 : heights.count()); ++h) {
         const int64_t cells = dense ? many : source.size[2], skip = h * source.stride[1];
-        turn<A>(cells, [&](int i, int64_t at, int64_t count) {
-          return load_strided(from[i] + skip + at * step, step, count);
-        }, [&](int i, int64_t at, int64_t count, Vector<A> value) {
-          if (i < count) store(to + (at + i) * width, value);
-        });
+        turn_in<A>(from, width, step == 1, cells,
+                   [=](const S* plane, int64_t at, int64_t count, auto whole) {
+                     return whole ? load(plane + skip + at)
+                                  : load_strided(plane + skip + at * step, step, count);
+                   },
+                   [to](int64_t cell, Vector<A> value, auto) { store(to + cell * width, value); });
         to += cells * width;
       }
     }
@@ -174,18 +175,19 @@ class Panel {
     const A* from = made.data();
     const uint8_t* taps = made_taps.data();
     for (int64_t d = block[0].begin; d < block[0].end; ++d) {
-      auto to = starts<S>(job.target, d, block[1].begin);
-      turn<A>(many, [&](int i, int64_t at, int64_t) { return load(from + (at + i) * width); },
-              [&](int i, int64_t at, int64_t count, Vector<A> value) {
-                if (i < planes) store(to[i] + at, value, count);
-              });
+      auto to = starts_of<S>(job.target, d, block[1].begin);
+      turn_out<A>(to, planes, true, many,
+                  [from](int64_t cell, auto) { return load(from + cell * width); },
+                  [](S* plane, int64_t at, int64_t count, Vector<A> value, auto) {
+                    store(plane + at, value, count);
+                  });
       from += many * width;
       if (!job.taps_out) continue;
-      auto taps_to = starts<uint8_t>(*job.taps_out, d, block[1].begin);
-      turn<A>(many, [&](int i, int64_t at, int64_t) {
-        return std::bit_cast<Vector<A>>(load_bytes<A>(taps + (at + i) * width, width));
-      }, [&](int i, int64_t at, int64_t count, Vector<A> value) {
-        if (i < planes) store_bytes<A>(taps_to[i] + at, std::bit_cast<Mask<A>>(value), count);
+      auto taps_to = starts_of<uint8_t>(*job.taps_out, d, block[1].begin);
+      turn_out<A>(taps_to, planes, true, many, [taps](int64_t cell, auto) {
+        return std::bit_cast<Vector<A>>(load_bytes<A>(taps + cell * width, width));
+      }, [](uint8_t* plane, int64_t at, int64_t count, Vector<A> value, auto) {
+        store_bytes<A>(plane + at, std::bit_cast<Mask<A>>(value), count);
       });
       taps += many * width;
     }

@@ -179,18 +179,20 @@ class PackPlanes {
       const int64_t cell = start % size, run = std::min(end - start, size - cell);
       const S* element = static_cast<const S*>(tensor.data_ptr()) + start / size * tensor.stride(0);
       for (int64_t c = 0; c < channels; c += lanes<A>) {
-        A* vectors = to + place(c);
-        auto read = [&](int i, int64_t from, int64_t many) {
-          if (c + i >= channels) return Vector<A>{};
-          const S* plane = element + channel[c + i] * plane_step;
+        Starts<A, const S> planes{};
+        for (int64_t i = 0; i < std::min<int64_t>(channels - c, lanes<A>); ++i)
+          planes[i] = element + channel[c + i] * plane_step;
+        auto read = [&](const S* plane, int64_t from, int64_t many, auto whole) {
+          if (whole) return load(plane + cell + from);
           if (at.dense()) return load(plane + cell + from, many);
           Vector<A> value{};
           for (int64_t k = 0; k < many; ++k) value[k] = widen(plane[at[cell + from + k]]);
           return value;
         };
-        turn<A>(run, read, [&](int i, int64_t from, int64_t many, Vector<A> value) {
-          if (i < many) store(vectors + (from + i) * step, value);
-        });
+        turn_in<A>(planes, channels - c, at.dense(), run, read,
+                   [vectors = to + place(c), step](int64_t from, Vector<A> value, auto) {
+                     store(vectors + from * step, value);
+                   });
       }
       start += run, to += run * step;
     }
