@@ -282,7 +282,7 @@ void place(const Job& job, bool innermost) {
     return write_boxes<S>(*boxes, job.target, innermost, !innermost, [&] {
       return AtTap<S>{source, *job.numbers, boxes->box[2]};
     });
-  if (!innermost) return place_values<S, false>(job);
+  if (!innermost) return place_values<S, false>(Stacked(job));
   if (!compares<S>(job)) return place_values<S, true>(job);
   cells<S>(job, [] {
     return [](const Cell<S>& cell) {

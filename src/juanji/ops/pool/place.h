@@ -75,6 +75,24 @@ inline void each_run(int64_t cells, int64_t width, bool dense, const Each& each)
   for (int64_t cell = 0; cell < cells; ++cell) each(cell, width);
 }
 
+// Planes that no window leaves along the depth, as the depths of one plane of all channels: a band
+// may then have several of them.
+struct Stacked : Job {
+  View taps;
+
+  explicit Stacked(const Job& job) : Job(job), taps(*job.numbers) {
+    const Axis& depth = windows.axis[0];
+    if (depth.fine > 1 || depth.coarse > 1 || depth.kernel > 1) return;
+    const int64_t planes = source.channels;
+    windows.axis[0] = {planes, planes, 1, 1, 1, 0};
+    for (View* view : {&source, &target, &taps}) {
+      view->size[0] = planes, view->stride[0] = view->channel_stride;
+      view->channels = 1;
+    }
+    numbers = &taps;
+  }
+};
+
 template <class S, bool innermost>
 void place_values(const Job& job) {
   using A = Compute<S>;
