@@ -40,12 +40,19 @@ struct Inputs {
 
   // Whether vectors of output channels meet their inputs in one of these ways.
   static bool serve(const Problem& problem) {
-    if (problem.inputs == 1 && problem.outputs == 1) return problem.groups > 1;
+    if (problem.inputs == 1 && problem.outputs == 1) return problem.groups >= lanes<A>;
     if (problem.outputs % lanes<A> == 0) return true;
     return problem.inputs == problem.outputs && near_lanes<A> % problem.outputs == 0 &&
-           problem.out_channels() % lanes<A> == 0;
+           problem.out_channels() >= lanes<A>;
   }
 };
+
+// Where a vector of a unit's `count` outputs begins: the last one perhaps inside of the one before it,
+// to compute the same again.
+template <class A>
+inline int64_t first_output(int64_t vector, int64_t count) {
+  return std::max<int64_t>(std::min(vector * lanes<A>, count - lanes<A>), 0);
+}
 
 template <class S>
 class Channels {
@@ -67,8 +74,10 @@ class Channels {
   TileAhead ahead;
   static constexpr int64_t in_place_vectors = 4;  // in a call, between which memory is asked for
 
+  // Of the outputs from `first` on; beyond the last channel they are zero.
   void pack_weights(const Work& work, int64_t first, int64_t count, Buffer<A>& weights) {
     const int64_t taps = work.tap_count(), vectors = (count + lanes<A> - 1) / lanes<A>;
+    const int64_t valid = std::min(count, problem.out_channels() - first);
     weights.assign(vectors * problem.inputs * taps * lanes<A>, A{});
     biases.assign(vectors * lanes<A>, A{});
     const View& weight = problem.weight;
@@ -77,44 +86,45 @@ class Channels {
     const int64_t group_step = problem.backward ? problem.inputs * weight.batch_stride -
                                                       (problem.outputs - 1) * own_step
                                                 : own_step;
-    const int64_t group = first / problem.outputs, own_first = first % problem.outputs;
-    each_tap(work.part, problem.inputs, [&](int64_t input, int64_t tap, auto... tap_k) {
-      const S* from = weight_of<S>(problem, group, own_first, input, tap_k...);
-      A* to = &weights[(input * taps + work.place(tap)) * lanes<A>];
-      int64_t left = problem.outputs - own_first;  // of the group
-      for (int64_t output = 0; output < count; ++output) {
-        const int64_t lane = output % lanes<A>;
-        to[lane] = widen(*from);
-        if (lane == lanes<A> - 1) to += problem.inputs * taps * lanes<A>;
-        from += --left ? own_step : group_step;
-        if (!left) left = problem.outputs;
-      }
-    });
-    for (int64_t output = 0; output < count; ++output)
-      biases[output] = bias_at<S>(bias, first + output);
+    for (int64_t vector = 0; vector < vectors; ++vector) {
+      const int64_t output = first + first_output<A>(vector, count), own = output % problem.outputs;
+      const int64_t some = std::min<int64_t>(lanes<A>, first + valid - output);
+      each_tap(work.part, problem.inputs, [&](int64_t input, int64_t tap, auto... tap_k) {
+        const int64_t place = vector * problem.inputs * taps + input * taps + work.place(tap);
+        const S* from = weight_of<S>(problem, output / problem.outputs, own, input, tap_k...);
+        A* to = &weights[place * lanes<A>];
+        int64_t left = problem.outputs - own;  // of the group
+        for (int64_t lane = 0; lane < some; ++lane) {
+          to[lane] = widen(*from);
+          from += --left ? own_step : group_step;
+          if (!left) left = problem.outputs;
+        }
+      });
+      for (int64_t lane = 0; lane < some; ++lane)
+        biases[vector * lanes<A> + lane] = bias_at<S>(bias, output + lane);
+    }
   }
 
   // A stack of some vectors of the unit's channels, whose cells' first channel is at x.
   template <class T>
   void compute(const Work& work, const Prepared& own, const A* x, const Stack& stack, int64_t first,
-               int64_t output, int64_t count, T* out, int64_t vectors = 1) {
-    const int64_t size = problem.inputs * work.tap_count() * lanes<A>;
+               int64_t vector, int64_t count, T* out, int64_t vectors = 1) {
+    const int64_t size = problem.inputs * work.tap_count() * lanes<A>, output = first_output<A>(vector, count);
     const int64_t channel = inputs.channel(first + output) - inputs.channel(first);
     const Cells<A> cells = inputs.cells(x + channel, stack.at, work.step);
     auto run = [&](A* to, int64_t to_step) {
       inputs.choose([&](auto reading) {
-        const A* weights = own.weights.data() + output / lanes<A> * size;
         slide_stack<A, reading>(stack.count, cells, own.stacks.runs(work, stack), stack.border,
-                                weights, &biases[output], to, to_step, vectors);
+                                &own.weights[vector * size], &biases[vector * lanes<A>], to, to_step,
+                                vectors);
       });
     };
     if constexpr (std::is_same_v<T, A>)
-      if (output + lanes<A> <= count) return run(out + stack.to + output, own.stacks.out_step);
+      if (count >= lanes<A>) return run(out + stack.to + output, own.stacks.out_step);
     A scratch[full_stack * lanes<A>];
     run(scratch, lanes<A>);
     for (int64_t p = 0; p < stack.count; ++p)
-      store(out + stack.to + p * own.stacks.out_step + output, load(scratch + p * lanes<A>),
-            count - output);
+      store(out + stack.to + p * own.stacks.out_step + output, load(scratch + p * lanes<A>), count);
   }
 
   // Channels to planes: cells and channels are transposed, those of all rows at once that follow
@@ -148,12 +158,13 @@ class Channels {
   void compute_in_place(const Work& work, const Prepared& own, const A* x, int64_t count, S* out) {
     const int64_t most = inputs.reading == Reading::same ? 1 : in_place_vectors;
     const Stack *stack = own.stacks.all.data(), *end = stack + own.stacks.all.size();
+    const int64_t whole = count / lanes<A>;  // vectors; perhaps one more begins inside of the last
     for (const int64_t rows = own.stacks.length[1]; stack != end; stack += rows)
-      for (int64_t output = 0; output < count; output += most * lanes<A>) {
-        const int64_t vectors = std::min(most, (count - output) / lanes<A>);
+      for (int64_t vector = 0, vectors; vector * lanes<A> < count; vector += vectors) {
+        vectors = std::clamp<int64_t>(whole - vector, 1, most);
         for (int64_t row = 0; row < rows; ++row) {
           ahead.ask<true>();
-          compute(work, own, x, stack[row], 0, output, count, out, vectors);
+          compute(work, own, x, stack[row], 0, vector, count, out, vectors);
         }
       }
   }
@@ -171,11 +182,12 @@ class Channels {
     const int64_t count = std::min(per_unit, problem.out_channels() - first);
     if (int64_t(prepared.size()) <= work.index) prepared.resize(work.index + 1);
     Prepared& own = prepared[work.index];
-    if (own.unit != task.unit) pack_weights(work, first, count, own.weights);
+    const int64_t cell = rounded_up(per_unit, lanes<A>);  // of the collected tile
+    if (own.unit != task.unit)
+      pack_weights(work, first, problem.collects ? cell : count, own.weights);
     own.unit = task.unit;
     const Triple start = work.start(task.tile);
     const auto [depths, lines, positions] = work.positions(start);
-    const int64_t cell = rounded_up(per_unit, lanes<A>);  // of the collected tile
     const Triple steps = problem.collects ? Triple{lines * positions * cell, positions * cell, cell}
                                           : output_steps(work, problem.out);
     own.stacks.fill(work, problem, start, full_stack, 1, sizeof(A), steps);
@@ -191,11 +203,11 @@ class Channels {
     if (work.direct) return compute_in_place(work, own, cells, count, out);
     // What is read stays in the first-level cache.
     if (problem.collects) collected.resize((depths * lines * positions + lanes<A>) * cell);
-    for (int64_t output = 0; output < count; output += lanes<A>)
+    for (int64_t vector = 0; vector * lanes<A> < count; ++vector)
       for (const Stack& stack : own.stacks.all) {
         ahead.ask<true>();
-        if (problem.collects) compute(work, own, cells, stack, first, output, cell, collected.data());
-        else compute(work, own, cells, stack, first, output, count, out);
+        if (problem.collects) compute(work, own, cells, stack, first, vector, cell, collected.data());
+        else compute(work, own, cells, stack, first, vector, count, out);
       }
     if (problem.collects) write_collected(work, start, count, cell, out);
   }

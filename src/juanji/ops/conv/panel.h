@@ -138,11 +138,21 @@ inline void copy_pairs(Compute<S>* even, Compute<S>* odd, const S* row, int64_t 
   store(odd, every_second<1>(low, high, all), count);
 }
 
+// So few channels side by side are taken apart one by one: squares would be mostly empty.
+template <class A>
+inline bool are_few(int64_t channels) {
+  return channels < lanes<A>;
+}
+
 // Channels side by side in memory become planes: squares are transposed.
 template <class S>
 inline void copy_rows(Compute<S>* to, int64_t to_step, const S* from, int64_t step, int64_t count,
                       int64_t channels) {
   using A = Compute<S>;
+  if (are_few<A>(channels)) {
+    for (int64_t c = 0; c < channels; ++c) copy_row(to + c * to_step, from + c, step, count);
+    return;
+  }
   for (int64_t c = 0; c < channels; c += lanes<A>)
     turn_out<A>(starts<A>(to + c * to_step, to_step, channels - c), channels - c, true, count,
                 [&](int64_t cell, auto whole) {

@@ -145,15 +145,22 @@ class Planes {
       const A* from = &collected[residue * channels() * size];
       for (const Stack& stack : stacks.all) {
         for (int64_t p = 0; p < stack.count; ++p, from += lanes<A>) {
-          const int64_t last = columns_of(work, stack, p);
+          const int64_t last = columns_of(work, stack, p), residues = work.part[2].residues;
+          const int64_t columns = last > residue ? (last - residue + residues - 1) / residues : 0;
+          S* to = out + stack.to + p * stacks.out_step + residue * problem.out.stride[2];
+          if (are_few<A>(count)) {
+            for (int64_t c = 0; c < count; ++c)
+              for (int64_t column = 0; column < columns; ++column)
+                to[column * width_step + c] = narrow<S>(from[c * size + column]);
+            continue;
+          }
           for (int64_t c = 0; c < count; c += lanes<A>) {
             Vector<A> square[lanes<A>];
             for (int lane = 0; lane < lanes<A>; ++lane)
               square[lane] = c + lane < count ? load(from + (c + lane) * size) : Vector<A>{};
             transpose<A>(square);
-            S* to = out + stack.to + p * stacks.out_step + residue * problem.out.stride[2] + c;
-            for (int64_t column = 0; column * work.part[2].residues + residue < last; ++column)
-              store(to + column * width_step, square[column], count - c);
+            for (int64_t column = 0; column < columns; ++column)
+              store(to + column * width_step + c, square[column], count - c);
           }
         }
       }

@@ -32,6 +32,11 @@ class Summation {
     return std::min(unit_outputs, problem.out_channels() - unit * unit_outputs);
   }
 
+  // The first output of a vector of channels; panels have room for a whole last one.
+  int64_t vector_begin(int64_t vector, int64_t unit) const {
+    return work.direct ? first_output<A>(vector, valid(unit)) : vector * lanes<A>;
+  }
+
   Passage<A> passage(const Stack* begin, const Stack* end, const A* source) {
     return {begin, end, work.step, stacks.source_step, reinterpret_cast<const char*>(source),
             Mask<A>{}, ahead};
@@ -90,10 +95,11 @@ class Summation {
                        start, stacks.length[2]);
       source = gradient.cells.data();
     }
-    auto add = [&](const Stack* begin, const Stack* end, int64_t output) {
+    auto add = [&](const Stack* begin, const Stack* end, int64_t vector) {
+      const int64_t output = vector_begin(vector, unit);
       const int64_t channel = inputs.channel(first + output) - inputs.channel(first);
       const Cells<A> cells = inputs.cells(x + channel, 0, work.step);
-      A* sum = &sums[output * problem.inputs * work.tap_count()];
+      A* sum = &sums[vector * lanes<A> * problem.inputs * work.tap_count()];
       inputs.choose([&](auto reading) {
         const Passage<A> all = passage(begin, end, source + output);
         const Runs& runs = stacks.runs(work, *begin);
@@ -101,12 +107,12 @@ class Summation {
       });
     };
     const Stack *begin = stacks.all.data(), *end = begin + stacks.all.size();
+    const int64_t vectors = (valid(unit) + lanes<A> - 1) / lanes<A>;
     if (work.direct)  // about in the order of memory
       for (const Stack* stack = begin; stack != end; ++stack)
-        for (int64_t output = 0; output < valid(unit); output += lanes<A>)
-          add(stack, stack + 1, output);
+        for (int64_t vector = 0; vector < vectors; ++vector) add(stack, stack + 1, vector);
     else
-      for (int64_t output = 0; output < valid(unit); output += lanes<A>) add(begin, end, output);
+      for (int64_t vector = 0; vector < vectors; ++vector) add(begin, end, vector);
   }
 
   // Before a tile is added: the one after it, in as many parts as there will be asked for.
@@ -160,10 +166,11 @@ class Summation {
              [&](int64_t input, int64_t tap, const Tap& d, const Tap& h, const Tap& w) {
                const int64_t place = input * kernel + (d.k * heights + h.k) * widths + w.k;
                const int64_t at = input * work.tap_count() + work.place(tap);
-               for (int64_t f = 0; f < valid(unit); ++f)
+               for (int64_t f = 0; f < valid(unit); ++f) {
+                 const int64_t vector = f / lanes<A>, lane = f - vector_begin(vector, unit);
                  to[f * problem.inputs * kernel + place] = narrow<S>(
-                     from[planes ? f * taps + at
-                                 : (f / lanes<A> * taps + at) * lanes<A> + f % lanes<A>]);
+                     from[planes ? f * taps + at : (vector * taps + at) * lanes<A> + lane]);
+               }
              });
   }
 };

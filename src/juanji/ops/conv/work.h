@@ -51,13 +51,14 @@ struct Problem {
   }
 
   // Whether cells are read where they lie, in tiles of all their channels: nearly a walk through
-  // memory in its order. The cells must hold what is computed in, whole vectors of it; the weights
+  // memory in its order. The cells must hold what is computed in, a vector of it or more; the weights
   // of all channels, which every few positions read, must stay in the second-level cache; where
   // cells are read once for each input of a group, the cells in the first-level one with them.
   template <class S>
   bool reads_in_place() const {
     if (planes || !std::is_same_v<S, Compute<S>>) return false;
-    if (x.channels % lanes<S> || out_channels() % lanes<S>) return false;
+    if (x.channels < lanes<S> || out_channels() < lanes<S>) return false;
+    if (inputs != outputs && out_channels() % lanes<S>) return false;
     if (x.size[2] == 1 || x.stride[2] == 0) return false;  // borders are found by their addresses
     return weight_bytes<S>() * out_channels() <= (inputs == 1 ? 128 << 10 : 10 << 10);
   }
