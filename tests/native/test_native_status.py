@@ -110,6 +110,33 @@ def test_depthwise_maps_side_by_side_with_strides_or_short_rows_are_left_to_torc
         assert ("native: taken" in told) != declined
 
 
+@pytest.mark.parametrize(
+    ("kernel", "dilation", "gradient", "torchs"),
+    [
+        ((3, 3), 1, False, True),
+        ((3, 3), 1, True, True),
+        ((3, 3), 2, True, False),
+        ((5, 5), 1, False, True),
+        ((5, 5), 1, True, False),
+        ((7, 7), 1, False, False),
+        ((3, 3, 3), 1, False, True),
+        ((3, 3, 3), 1, True, False),
+    ],
+)
+def test_a_few_channels_side_by_side_are_left_to_torch_if_windows_are_small(
+    kernel: tuple[int, ...], dilation: int, gradient: bool, torchs: bool
+) -> None:
+    lanes = {"avx512": 16, "avx2": 8, "baseline": 4}[juanji.native_status().isa or ""]
+    for channels in (4, 6, 12, 16):
+        size = 2, *(9,) * len(kernel), channels
+        x = torch.ones(size).movedim(-1, 1)
+        weight = torch.ones(channels, 1, *kernel, requires_grad=gradient)
+        told = juanji.why(F.conv, x, weight, dilation=dilation, groups=channels)
+        declined = f"native: declined, {channels} channels fill no vector" in told
+        assert declined == (torchs and 4 < channels < lanes)
+        assert ("native: taken" in told) != declined
+
+
 def test_more_channels_than_the_kernels_take_and_none_are_told_as_such() -> None:
     last = torch.channels_last
     many = torch.ones(1, 40, 3, 3).to(memory_format=last), torch.ones(40, 20, 3, 3)

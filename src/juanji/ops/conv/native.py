@@ -6,6 +6,7 @@ each is made of the other two. So there are three operators, and derivatives of 
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -23,6 +24,8 @@ DTYPES_OF_TORCH = (
 )
 LARGE = 200_000  # elements of the output, from which on torch's overhead does not count,
 BEYOND_CACHES = 4_000_000  # and from which on memory decides, which our kernels ask for earlier
+FEW = 4  # channels of a cell that are taken apart one by one; more that fill no vector take longer
+LANES = {"avx512": 16, "avx2": 8, "baseline": 4, None: 0}  # of float32
 SHORT = 12  # cells of a row, below which our stacks are low
 MOST_WEIGHTS = 4096  # that one output channel has,
 MOST_OF_GROUP = 8192  # and a whole group, whose gradients are summed in vectors
@@ -72,33 +75,47 @@ def _torchs_best(input: Tensor, weight: Tensor, bound: Bound) -> str | None:
         if input.dtype in DTYPES_OF_TORCH and any(axis.kernel > 1 for axis in axes):
             return "torch's kernel for 16 channels per group over channels-last is at the limit"
         return None
-    if _torchs_depthwise(input, weight, bound):
+    if not spec.groups == spec.in_channels == spec.out_channels or spec.transposed:
+        return None
+    gradient = wants_gradient(input, weight)
+    if FEW < spec.in_channels < LANES[native_status().isa] and _is_small(input, axes, gradient):
+        return f"{spec.in_channels} channels fill no vector of channels-last maps"
+    if _torchs_map(input, spec.out_channels, axes, gradient):
         return "torch's kernel for depthwise 3x3 over channels-last is as fast as caches"
     return None
 
 
-def _torchs_depthwise(input: Tensor, weight: Tensor, bound: Bound) -> bool:
+def _is_small(input: Tensor, axes: tuple[Axis, ...], gradient: bool) -> bool:
+    """Tell whether taking a few channels apart would take longer than the windows.
+
+    The limits are those of torch's kernels: its gradients are slow in 3-D and with dilation.
+    """
+    if input.dtype != torch.float32:
+        return False
+    taps = math.prod(axis.kernel for axis in axes)
+    if not gradient:
+        return taps <= 27
+    return taps <= 9 and len(axes) == 2 and axes[0].dilation == axes[1].dilation == 1
+
+
+def _torchs_map(input: Tensor, channels: int, axes: tuple[Axis, ...], gradient: bool) -> bool:
     """Tell whether torch's kernel for depthwise 3x3 over channels-last maps is the faster one.
 
     With a stride it is, and over short rows where no gradients follow, whose kernels are slower.
     """
-    spec, axes = bound.spec, bound.axes
-    assert isinstance(spec, Conv)
-    if not spec.groups == spec.in_channels == spec.out_channels or spec.transposed:
-        return False
     if len(axes) != 2 or input.dtype != torch.float32:
         return False
     if max(axes[0].kernel, axes[1].kernel) > 3:
         return False
     if torch.compiler.is_compiling():  # a graph is for many sizes
         return False
-    elements = input.shape[0] * spec.out_channels * axes[0].coarse * axes[1].coarse
+    elements = input.shape[0] * channels * axes[0].coarse * axes[1].coarse
     if not LARGE <= elements < BEYOND_CACHES:
         return False
     if max(axes[0].stride, axes[1].stride) == 1:
-        return axes[1].coarse < SHORT and not wants_gradient(input, weight)
+        return axes[1].coarse < SHORT and not gradient
     dilated = max(axes[0].dilation, axes[1].dilation) > 1  # torch's gradients have no kernel then
-    return not (dilated and wants_gradient(input, weight))
+    return not (dilated and gradient)
 
 
 def _fills_no_vector(input: Tensor, bound: Bound) -> str | None:

@@ -139,9 +139,14 @@ inline void copy_pairs(Compute<S>* even, Compute<S>* odd, const S* row, int64_t 
 }
 
 // So few channels side by side are taken apart one by one: squares would be mostly empty.
+inline bool are_few(int64_t channels) { return channels <= 8; }
+
+// Of `cells` cells, `step` apart, so many have neighbours behind them, beyond their `channels`, for a
+// whole vector: only the last ones are read, or written, in parts.
 template <class A>
-inline bool are_few(int64_t channels) {
-  return channels < lanes<A>;
+inline int64_t followed(int64_t cells, int64_t step, int64_t channels) {
+  if (channels >= lanes<A>) return cells;
+  return step > 0 ? cells - (lanes<A> - channels + step - 1) / step : 0;
 }
 
 // Channels side by side in memory become planes: squares are transposed.
@@ -149,19 +154,21 @@ template <class S>
 inline void copy_rows(Compute<S>* to, int64_t to_step, const S* from, int64_t step, int64_t count,
                       int64_t channels) {
   using A = Compute<S>;
-  if (are_few<A>(channels)) {
+  if (are_few(channels)) {
     for (int64_t c = 0; c < channels; ++c) copy_row(to + c * to_step, from + c, step, count);
     return;
   }
-  for (int64_t c = 0; c < channels; c += lanes<A>)
+  for (int64_t c = 0; c < channels; c += lanes<A>) {
+    const int64_t most = followed<A>(count, step, channels - c);
     turn_out<A>(starts<A>(to + c * to_step, to_step, channels - c), channels - c, true, count,
                 [&](int64_t cell, auto whole) {
                   const S* numbers = from + c + cell * step;
-                  return whole ? load(numbers) : load(numbers, channels - c);
+                  return whole || cell < most ? load(numbers) : load(numbers, channels - c);
                 },
                 [](A* plane, int64_t at, int64_t many, Vector<A> value, auto) {
                   store(plane + at, value, many);
                 });
+  }
 }
 
 // The panel's channels of element n from `first` on, `channels` of them at most; of the columns,

@@ -16,7 +16,8 @@ class Planes {
   Stacks stacks;
   TileAhead ahead;
   int64_t packed_unit = -1, packed_work = -1;
-  int64_t left = 0;  // where the tile starts along the width
+  int64_t left = 0;   // where the tile starts along the width
+  int64_t plane = 0;  // numbers that a channel of the collected tile takes
 
   static int64_t rows_from(int64_t left) { return left >= 4 ? 4 : left >= 2 ? 2 : 1; }
 
@@ -66,8 +67,8 @@ class Planes {
       S* first = out + channel * channel_step + stack.to;
       if (transposed) {
         for (int64_t residue = 0; residue < residues; ++residue)
-          run(residue, &collected[(residue * channels() + channel) * plane() + vectors * lanes<A>],
-              lanes<A>, plane());
+          run(residue, &collected[(residue * channels() + channel) * plane + vectors * lanes<A>],
+              lanes<A>, plane);
         vectors += stack.count;
         continue;
       }
@@ -131,36 +132,34 @@ class Planes {
 
   int64_t channels() const { return bundle * problem.outputs; }
 
-  // Numbers that a channel of the collected tile takes.
-  int64_t plane() const {
-    int64_t vectors = 0;
-    for (const Stack& stack : stacks.all) vectors += stack.count;
-    return vectors * lanes<A>;
-  }
-
   // Planes to channels: squares are transposed.
   void write_collected(const Work& work, S* out, int64_t count) const {
-    const int64_t width_step = work.part[2].step * problem.out.stride[2], size = plane();
+    const int64_t width_step = work.part[2].step * problem.out.stride[2];
     for (int64_t residue = 0; residue < work.part[2].residues; ++residue) {
-      const A* from = &collected[residue * channels() * size];
+      const A* from = &collected[residue * channels() * plane];
       for (const Stack& stack : stacks.all) {
         for (int64_t p = 0; p < stack.count; ++p, from += lanes<A>) {
           const int64_t last = columns_of(work, stack, p), residues = work.part[2].residues;
           const int64_t columns = last > residue ? (last - residue + residues - 1) / residues : 0;
           S* to = out + stack.to + p * stacks.out_step + residue * problem.out.stride[2];
-          if (are_few<A>(count)) {
+          if (are_few(count)) {
             for (int64_t c = 0; c < count; ++c)
               for (int64_t column = 0; column < columns; ++column)
-                to[column * width_step + c] = narrow<S>(from[c * size + column]);
+                to[column * width_step + c] = narrow<S>(from[c * plane + column]);
             continue;
           }
+          // Cells of all channels, one after the other: what is behind one is written by the next.
+          const int64_t most = width_step == count ? followed<A>(columns, count, count) : 0;
           for (int64_t c = 0; c < count; c += lanes<A>) {
             Vector<A> square[lanes<A>];
             for (int lane = 0; lane < lanes<A>; ++lane)
-              square[lane] = c + lane < count ? load(from + (c + lane) * size) : Vector<A>{};
+              square[lane] = c + lane < count ? load(from + (c + lane) * plane) : Vector<A>{};
             transpose<A>(square);
-            for (int64_t column = 0; column < columns; ++column)
-              store(to + column * width_step + c, square[column], count - c);
+            for (int64_t column = 0; column < columns; ++column) {
+              S* cell = to + column * width_step + c;
+              if (c == 0 && column < most) store(cell, square[column]);
+              else store(cell, square[column], count - c);
+            }
           }
         }
       }
@@ -198,7 +197,11 @@ class Planes {
                     {group, group + groups_of(next->unit)},
                     int64_t(stacks.all.size()) * groups * ((problem.outputs + 3) / 4));
     }
-    if (transposed) collected.resize(work.part[2].residues * channels() * plane());
+    if (transposed) {
+      plane = 0;
+      for (const Stack& stack : stacks.all) plane += stack.count * lanes<A>;
+      collected.resize(work.part[2].residues * channels() * plane);
+    }
     S* out = problem.out.at<S>(task.n, group * problem.outputs) + corner(work, problem.out, start);
     const A* weight = weights.data();
     for (int64_t g = 0; g < groups; ++g)
