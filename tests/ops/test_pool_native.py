@@ -18,7 +18,7 @@ from torch.autograd import gradcheck, gradgradcheck
 
 import juanji
 from juanji import functional as F
-from juanji.ops.native import native_status
+from juanji.ops.native import native_status, vector_lanes
 from juanji.ops.pool import composed, native, reference
 from juanji.ops.pool.arguments import bind_pool, bind_unpool
 
@@ -411,13 +411,40 @@ def test_what_is_declined_and_why() -> None:
     assert "the dtype is torch.float16" in juanji.why(F.avg_pool, x.half(), 2)
     line = torch.rand(1, 2, 40)
     assert "torch takes the maximum along lines" in juanji.why(F.max_pool, line, 3)
-    for taken in (line.bfloat16(), leaf(line), line.mT.contiguous().mT):
+    for taken in (line.bfloat16(), leaf(line)):
         assert "native: taken" in juanji.why(F.max_pool, taken, 3)
     assert "native: taken" in juanji.why(F.max_pool, line, 2)
-    few = x.to(memory_format=torch.channels_last)
-    assert "2 channels side by side fill no vector" in juanji.why(F.avg_pool, few, 2)
-    assert "native: taken" in juanji.why(F.avg_pool, few.bfloat16(), 2)
     torch.testing.assert_close(F.avg_pool(wide, 200), wide.mean((2, 3), keepdim=True))
+
+
+@pytest.mark.parametrize(
+    ("pool", "axes", "channels", "gradient", "torchs"),
+    [
+        (F.avg_pool, 1, 3, False, True),
+        (F.avg_pool, 2, 3, True, True),
+        (F.avg_pool, 2, 12, False, True),
+        (F.avg_pool, 3, 3, False, True),
+        (F.avg_pool, 3, 12, False, False),
+        (F.avg_pool, 2, 16, False, False),
+        (F.max_pool, 1, 3, False, True),
+        (F.max_pool, 1, 3, True, False),
+        (F.max_pool, 1, 16, False, False),
+        (F.max_pool, 2, 3, False, False),
+        (F.max_pool, 2, 12, False, True),
+        (F.max_pool, 3, 12, True, True),
+        (F.max_pool, 3, 16, True, False),
+    ],
+)
+def test_channels_side_by_side_that_fill_no_vector_are_left_to_torch(
+    pool: Any, axes: int, channels: int, gradient: bool, torchs: bool
+) -> None:
+    x = torch.rand(1, *(6,) * axes, channels).movedim(-1, 1)
+    torchs &= channels < vector_lanes()
+    for dtype in (torch.float32, torch.float64, torch.bfloat16):
+        told = juanji.why(pool, x.to(dtype).detach().requires_grad_(gradient), 2)
+        declined = f"{channels} channels side by side fill no vector" in told
+        assert declined == (torchs and dtype != torch.bfloat16)
+        assert ("native: taken" in told) != declined
 
 
 def test_the_largest_windows_are_taken_whole() -> None:

@@ -15,7 +15,7 @@ from torch import Tensor
 from ...bind import Axis, Bound
 from ...spec import Conv
 from .. import layout
-from ..native import Kernel, native_status, unavailable, wants_gradient
+from ..native import Kernel, native_status, unavailable, vector_lanes, wants_gradient
 
 MOST_CHANNELS = 16  # per group; with more, torch is at the limit, and with as many if innermost
 # in these: for bfloat16 the processor needs instructions of its own
@@ -25,7 +25,6 @@ DTYPES_OF_TORCH = (
 LARGE = 200_000  # elements of the output, from which on torch's overhead does not count,
 BEYOND_CACHES = 4_000_000  # and from which on memory decides, which our kernels ask for earlier
 FEW = 4  # channels of a cell that are taken apart one by one; more that fill no vector take longer
-LANES = {"avx512": 16, "avx2": 8, "baseline": 4, None: 0}  # of float32
 SHORT = 12  # cells of a row, below which our stacks are low
 MOST_WEIGHTS = 4096  # that one output channel has,
 MOST_OF_GROUP = 8192  # and a whole group, whose gradients are summed in vectors
@@ -78,7 +77,7 @@ def _torchs_best(input: Tensor, weight: Tensor, bound: Bound) -> str | None:
     if not spec.groups == spec.in_channels == spec.out_channels or spec.transposed:
         return None
     gradient = wants_gradient(input, weight)
-    if FEW < spec.in_channels < LANES[native_status().isa] and _is_small(input, axes, gradient):
+    if FEW < spec.in_channels < vector_lanes() and _is_small(input, axes, gradient):
         return f"{spec.in_channels} channels fill no vector of channels-last maps"
     if _torchs_map(input, spec.out_channels, axes, gradient):
         return "torch's kernel for depthwise 3x3 over channels-last is as fast as caches"

@@ -23,10 +23,11 @@ from torch.overrides import has_torch_function_unary
 from .kernel import Kernel, wants_gradient
 
 __all__ = [
-    "DTYPES", "Kernel", "Status", "native_status", "runnable", "unavailable", "wants_gradient",
+    "DTYPES", "Kernel", "Status", "native_status", "runnable", "unavailable", "vector_lanes",
+    "wants_gradient",
 ]  # fmt: skip
 
-BUILDS = ("avx512", "avx2", "baseline")  # best first
+BUILDS = {"avx512": 16, "avx2": 8, "baseline": 4}  # float32 numbers of a vector; the best first
 DTYPES = (torch.float32, torch.float64, torch.bfloat16)
 
 
@@ -56,6 +57,11 @@ def native_status() -> Status:
     True
     """
     return _load()
+
+
+def vector_lanes() -> int:
+    """Return how many float32 numbers a vector of the kernels that serve has; without any, 0."""
+    return BUILDS.get(native_status().isa or "", 0)
 
 
 def unavailable(*tensors: torch.Tensor | None) -> str | None:
@@ -123,7 +129,7 @@ def runnable() -> tuple[str, ...]:
     best = torch.backends.cpu.get_cpu_capability()
     if platform.machine() not in ("x86_64", "AMD64"):
         return ("baseline",)
-    return BUILDS[{"AVX512": 0, "AVX2": 1}.get(best, 2) :]
+    return tuple(BUILDS)[{"AVX512": 0, "AVX2": 1}.get(best, 2) :]
 
 
 def _missing(reason: str) -> Status:

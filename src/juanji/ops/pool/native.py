@@ -17,14 +17,14 @@ from torch.compiler import is_compiling
 
 from ...bind import Axis, Bound
 from .. import layout
-from ..native import Kernel, native_status, unavailable, wants_gradient
+from ..native import Kernel, native_status, unavailable, vector_lanes, wants_gradient
 from ..native.kernel import Gradient, Keep
 from .arguments import check_indices, check_weights
 
 ROOM = 1 << 15  # elements of the buffer in planes.h
 LANES = 16  # of the widest vectors
 TAPS = 256  # what a byte can tell apart
-FEW = 8  # channels
+FEW = 8  # channels, of volumes
 WHOLE = (torch.float32, torch.float64)  # computed in as they are
 
 
@@ -40,10 +40,17 @@ def declines_taps(input: Tensor, bound: Bound, *_: object) -> str | None:
 
 
 def declines_maximum(input: Tensor, bound: Bound) -> str | None:
-    """As `declines`; taps are recorded for the gradient alone. torch is fast along lines."""
-    if wants_gradient(input):
+    """As `declines`; taps are recorded for the gradient alone.
+
+    Torch is fast along lines, and over whole quarters of vectors of channels side by side.
+    """
+    axes, gradient = len(bound.axes), wants_gradient(input)
+    channels = _fill_no_vector(input, axes)
+    if channels and (channels % 4 == 0 or (axes == 1 and not gradient)):
+        return f"{channels} channels side by side fill no vector"
+    if gradient:
         return declines_taps(input, bound)
-    if len(bound.axes) == 1 and input.dtype in WHOLE and input.stride(-1) == 1:
+    if axes == 1 and input.dtype in WHOLE and input.stride(-1) == 1:
         (axis,) = bound.axes
         pairs = axis.kernel == axis.stride == 2 and input.dtype == torch.float32
         if not pairs and not is_compiling():
@@ -53,11 +60,19 @@ def declines_maximum(input: Tensor, bound: Bound) -> str | None:
 
 def declines_average(input: Tensor, bound: Bound, *_: object) -> str | None:
     """As `declines`, and where channels side by side are too few for a vector."""
-    channels = input.shape[-len(bound.axes) - 1]
-    few = channels < FEW and layout.channels_innermost(input, len(bound.axes))
-    if few and channels > 1 and input.dtype in WHOLE:
+    axes = len(bound.axes)
+    channels = _fill_no_vector(input, axes)
+    if channels and (axes < 3 or channels < FEW):
         return f"{channels} channels side by side fill no vector"
     return declines(input, bound)
+
+
+def _fill_no_vector(input: Tensor, axes: int) -> int:
+    """Return how many channels lie side by side, if there are some, but fewer than a vector has."""
+    channels = input.shape[-axes - 1]
+    if 1 < channels < vector_lanes() and input.dtype in WHOLE:
+        return channels if layout.channels_innermost(input, axes) else 0
+    return 0
 
 
 def declines_indices(input: Tensor, indices: Tensor, bound: Bound) -> str | None:

@@ -104,15 +104,21 @@ void place_values(const Job& job) {
   // every distance below, from a window's first cell to a tap or to a band, is smaller than this
   checked_product({4, axis[0].fine + axis[0].extent(), axis[1].fine + axis[1].extent(),
                    axis[2].fine + axis[2].extent(), channels});
-  // Channels at once: a cache line of them and more, but few enough for bands of many cells.
-  const int64_t volume = axis[0].fine * axis[1].fine * axis[2].fine;
-  const int64_t lane = std::min(channels, std::clamp<int64_t>((1 << 15) / volume, 16, 64));
-  const int64_t lanes_of = ceil_divide(channels, lane), planes = source.channels / channels;
-  // between neighbouring cells of a band
-  const int64_t step = !innermost ? 1 : in_place ? channels : lane;
+  // Cells of a band: windows that reach two bands are taken by both, so that a band should be some
+  // windows long; enough tasks, if planes are few.
+  const int outermost = axis[0].extent() > 1 ? 0 : axis[1].extent() > 1 ? 1 : 2;
+  int64_t wanted = 4 * axis[outermost].extent();
+  for (int a = outermost + 1; a < 3; ++a) wanted *= axis[a].fine;
+  // Channels at once, in equal parts. Sums, and rows that are packed, need room.
+  const bool packs = !innermost && (source.stride[2] != 1 || taps.stride[2] != 1);
+  const int64_t most = in_place && !packs ? int64_t(1) << 31 : int64_t(1) << 17;
+  const int64_t at_once = std::clamp<int64_t>(most / wanted, 16, 256);
+  const int64_t lanes_of = ceil_divide(channels, std::min(at_once, channels));
+  const int64_t lane = ceil_divide(channels, lanes_of), planes = source.channels / channels;
+  const int64_t step = !innermost ? 1 : in_place ? channels : lane;  // between neighbouring cells
   const int64_t pieces = source.batch * planes * lanes_of;
-  // enough tasks, if planes are few
-  const Bands bands(job.windows, std::max<int64_t>((pieces < 8 ? 1 << 12 : 1 << 15) / lane, 1));
+  wanted = std::min(std::max(wanted, (pieces < 8 ? 1 << 12 : 1 << 15) / lane), most / lane);
+  const Bands bands(job.windows, std::max<int64_t>(wanted, 1));
   // From a window's first cell to that of a tap; what is no tap leads out of every band.
   std::array<int64_t, 256> to;
   to.fill(std::numeric_limits<int64_t>::min() / 2);
@@ -123,7 +129,6 @@ void place_values(const Job& job) {
   const int64_t room = bands.chunk[0] * bands.chunk[1] * bands.chunk[2];
   const int64_t longest =  // windows of a row
       std::min((bands.chunk[2] + axis[2].extent()) / axis[2].stride + 1, axis[2].coarse);
-  const bool packs = !innermost && (source.stride[2] != 1 || taps.stride[2] != 1);
   // part by part: what is known of one serves all planes
   each_row(bands.all(), source.batch, {1, planes * lanes_of, 1}, room * lane, [&] {
     return [&, at = std::array<Band, 3>{}, known = int64_t(-1),
