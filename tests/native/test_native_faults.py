@@ -288,7 +288,8 @@ def test_windows_that_span_more_than_an_integer_tells_are_cut() -> None:
 
 @pytest.mark.parametrize("channels", [16, 17, 144, 150])
 @pytest.mark.parametrize("per_group", [1, 2, 8])
-def test_short_rows_of_many_channels(channels: int, per_group: int) -> None:
+@pytest.mark.parametrize("stride", [1, 2])
+def test_short_rows_of_many_channels(channels: int, per_group: int, stride: int) -> None:
     """Units of channels are not all alike, and the last vector is not full."""
     channels *= per_group
     torch.manual_seed(0)
@@ -297,9 +298,9 @@ def test_short_rows_of_many_channels(channels: int, per_group: int) -> None:
         w = torch.rand(channels, per_group, *(3,) * len(size), dtype=torch.float64)
         for leaf in (w.requires_grad_(), x):
             assert leaf.is_contiguous()
-        ours = F.conv(x, w, None, 2, 1, 1, channels // per_group)
+        ours = F.conv(x, w, None, stride, 1, 1, channels // per_group)
         conv_of = (torch.conv1d, torch.conv2d, torch.conv3d)[len(size) - 1]
-        theirs = conv_of(x, w, None, 2, 1, 1, channels // per_group)
+        theirs = conv_of(x, w, None, stride, 1, 1, channels // per_group)
         torch.testing.assert_close(ours, theirs)
         direction = torch.rand_like(theirs)
         for found, expected in zip(
@@ -308,6 +309,58 @@ def test_short_rows_of_many_channels(channels: int, per_group: int) -> None:
             strict=True,
         ):
             torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("per_group", [1, 2, 4])
+@pytest.mark.parametrize("channels", [2, 3, 4, 5, 7, 8, 9, 15, 17, 24, 31, 40, 72])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_any_channels_side_by_side(dtype: torch.dtype, channels: int, per_group: int) -> None:
+    """Whole numbers, so that every sum is exact."""
+    channels *= per_group
+    torch.manual_seed(0)
+    x = torch.randint(-2, 3, (2, 9, 11, channels)).to(dtype).movedim(-1, 1)
+    w = torch.randint(-1, 2, (channels, per_group, 3, 3)).to(dtype)
+    bias = torch.randint(-2, 3, (channels,)).to(dtype)
+    for stride in (1, 2):
+        wide = [one.double().requires_grad_() for one in (x, w)]
+        groups = channels // per_group
+        expected = torch.conv2d(*wide, bias.double(), stride, 1, 1, groups)
+        windows = [stride, stride, 1, 1, 1, 1]
+        found = OPS.conv(x, w, bias, [*expected.shape[2:], *windows], groups)
+        torch.testing.assert_close(found.double(), expected, rtol=0, atol=0)
+        g = (
+            torch.randint(-1, 2, found.shape)
+            .to(dtype)
+            .contiguous(memory_format=torch.channels_last)
+        )
+        to_x, to_w = torch.autograd.grad(expected, wide, g.double())
+        found = OPS.conv_input_gradient(g, w, None, [9, 11, *windows], groups, True)
+        torch.testing.assert_close(found.double(), to_x, rtol=0, atol=0)
+        found = OPS.conv_weight_gradient(g, x, [3, 3, *windows], groups)
+        torch.testing.assert_close(found.double(), to_w.to(dtype).double(), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("shape", [(1, 70, 60, 53), (2, 300, 9, 7), (1, 3, 200, 31)])
+@pytest.mark.parametrize(("kernel", "stride"), [(3, 2), (7, 2), (5, 1)])
+def test_gradients_of_maxima_in_bands(
+    shape: tuple[int, ...],
+    kernel: int,
+    stride: int,
+    dtype: torch.dtype,
+    layout: torch.memory_format,
+) -> None:
+    """Windows that reach two bands, channels in parts: whole numbers, exact in every order."""
+    torch.manual_seed(0)
+    x = torch.rand(shape).to(dtype).contiguous(memory_format=layout).requires_grad_()
+    wide = x.detach().double().requires_grad_()
+    expected = torch.max_pool2d(wide, kernel, stride, kernel // 2)
+    y = F.max_pool(x, kernel, stride, kernel // 2)
+    g = torch.randint(-2, 3, y.shape).to(dtype).contiguous(memory_format=layout)
+    (to_x,) = torch.autograd.grad(y, x, g)
+    (to_wide,) = torch.autograd.grad(expected, wide, g.double())
+    torch.testing.assert_close(to_x.double(), to_wide, rtol=0, atol=0)
 
 
 def test_columns_that_each_have_many_sources() -> None:

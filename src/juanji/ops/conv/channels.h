@@ -47,8 +47,8 @@ struct Inputs {
   }
 };
 
-// Where a vector of a unit's `count` outputs begins: the last one perhaps inside of the one before it,
-// to compute the same again.
+// Where a vector of a unit's `count` outputs begins: the last one perhaps inside of the one before
+// it, to compute the same again.
 template <class A>
 inline int64_t first_output(int64_t vector, int64_t count) {
   return std::max<int64_t>(std::min(vector * lanes<A>, count - lanes<A>), 0);
@@ -109,14 +109,15 @@ class Channels {
   template <class T>
   void compute(const Work& work, const Prepared& own, const A* x, const Stack& stack, int64_t first,
                int64_t vector, int64_t count, T* out, int64_t vectors = 1) {
-    const int64_t size = problem.inputs * work.tap_count() * lanes<A>, output = first_output<A>(vector, count);
+    const int64_t size = problem.inputs * work.tap_count() * lanes<A>;
+    const int64_t output = first_output<A>(vector, count);
     const int64_t channel = inputs.channel(first + output) - inputs.channel(first);
     const Cells<A> cells = inputs.cells(x + channel, stack.at, work.step);
     auto run = [&](A* to, int64_t to_step) {
       inputs.choose([&](auto reading) {
         slide_stack<A, reading>(stack.count, cells, own.stacks.runs(work, stack), stack.border,
-                                &own.weights[vector * size], &biases[vector * lanes<A>], to, to_step,
-                                vectors);
+                                &own.weights[vector * size], &biases[vector * lanes<A>], to,
+                                to_step, vectors);
       });
     };
     if constexpr (std::is_same_v<T, A>)
@@ -142,9 +143,11 @@ class Channels {
         for (int64_t c = 0; c < count; c += lanes<A>) {
           const A* from = &collected[(d * positions[1] * positions[2] + h * row) * cell + c];
           S* to = out + d * steps[0] + h * steps[1] + c * problem.out.channel_stride;
-          turn_out<A>(starts<A>(to, problem.out.channel_stride, count - c), count - c, steps[2] == 1,
-                      int64_t(places.size()),
-                      [from, place = places.data()](int64_t at, auto) { return load(from + place[at]); },
+          turn_out<A>(starts<A>(to, problem.out.channel_stride, count - c), count - c,
+                      steps[2] == 1, int64_t(places.size()),
+                      [from, place = places.data()](int64_t at, auto) {
+                        return load(from + place[at]);
+                      },
                       [step = steps[2]](S* plane, int64_t at, int64_t many, Vector<A> value,
                                         auto whole) {
                         whole ? store(plane + at, value)
@@ -206,8 +209,10 @@ class Channels {
     for (int64_t vector = 0; vector * lanes<A> < count; ++vector)
       for (const Stack& stack : own.stacks.all) {
         ahead.ask<true>();
-        if (problem.collects) compute(work, own, cells, stack, first, vector, cell, collected.data());
-        else compute(work, own, cells, stack, first, vector, count, out);
+        if (problem.collects)
+          compute(work, own, cells, stack, first, vector, cell, collected.data());
+        else
+          compute(work, own, cells, stack, first, vector, count, out);
       }
     if (problem.collects) write_collected(work, start, count, cell, out);
   }

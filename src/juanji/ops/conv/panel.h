@@ -262,8 +262,8 @@ void turn_to_channels(Compute<S>* to, const View& x, int64_t n, int64_t first, c
                  [step](const S* plane, int64_t at, int64_t many, auto whole) {
                    return whole ? load(plane + at) : load_strided(plane + at * step, step, many);
                  },
-                 [to = line + c, place = places.data(), room = cell - c](
-                     int64_t at, Vector<A> value, auto whole) {
+                 [to = line + c, place = places.data(), room = cell - c](int64_t at, Vector<A> value,
+                                                                         auto whole) {
                    whole ? store(to + place[at], value) : store(to + place[at], value, room);
                  });
   };

@@ -51,9 +51,9 @@ struct Problem {
   }
 
   // Whether cells are read where they lie, in tiles of all their channels: nearly a walk through
-  // memory in its order. The cells must hold what is computed in, a vector of it or more; the weights
-  // of all channels, which every few positions read, must stay in the second-level cache; where
-  // cells are read once for each input of a group, the cells in the first-level one with them.
+  // memory in its order. The cells must hold what is computed in, a vector of it or more; the
+  // weights of all channels, which every few positions read, must stay in the second-level cache;
+  // where cells are read once for each input of a group, the cells in the first-level one with them.
   template <class S>
   bool reads_in_place() const {
     if (planes || !std::is_same_v<S, Compute<S>>) return false;
@@ -159,8 +159,8 @@ struct Work {
     return int64_t(part[0].taps.size() * part[1].taps.size() * part[2].taps.size());
   }
 
-  // If cells go on from row to row at the steps of positions: low stacks at the end of each row would
-  // take longer than outputs of the few cells between them, unless those have many inputs.
+  // If cells go on from row to row at the steps of positions: low stacks at the end of each row
+  // would take longer than outputs of the few cells between them, unless those have many inputs.
   int64_t row_pitch() const {
     if (tile.length[1] == 1 || tile.length[2] == 1) return 0;  // no steps
     const int64_t rows = in_step(1), cells = in_step(2);

@@ -289,10 +289,10 @@ inline Starts<A, T> starts(T* first, int64_t step, int64_t many) {
   return found;
 }
 
-// Squares of cells and as many planes as a vector has lanes: `load(i, at, count)` gives a row of the
-// square of `count` cells from `at` on, `store(i, at, count, value)` takes a column. Both are told
-// last, as a type, whether the square is whole; then nothing of them may be a call, around which
-// registers would have to be saved. The last whole one may begin inside of the one before it.
+// Squares of cells and as many planes as a vector has lanes: `load(i, at, count)` gives a row of
+// the square of `count` cells from `at` on, `store(i, at, count, value)` takes a column. Both are
+// told last, as a type, whether the square is whole; then nothing of them may be a call, around
+// which registers would have to be saved. The last whole one may begin inside of the one before it.
 template <class A, class Load, class Store>
 inline void turn(bool whole, int64_t cells, const Load& load, const Store& store) {
   constexpr int n = lanes<A>;
