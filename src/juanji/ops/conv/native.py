@@ -24,7 +24,7 @@ DTYPES_OF_TORCH = (
 )
 LARGE = 200_000  # elements of the output, from which on torch's overhead does not count,
 BEYOND_CACHES = 4_000_000  # and from which on memory decides, which our kernels ask for earlier
-FEW = 4  # channels of a cell that are taken apart one by one; more that fill no vector take longer
+FEW = 4  # channels of a cell; taking more apart, where they fill no vector, takes longer than torch
 SHORT = 12  # cells of a row, below which our stacks are low
 MOST_WEIGHTS = 4096  # that one output channel has,
 MOST_OF_GROUP = 8192  # and a whole group, whose gradients are summed in vectors
@@ -76,21 +76,21 @@ def _torchs_best(input: Tensor, weight: Tensor, bound: Bound) -> str | None:
         return None
     if not spec.groups == spec.in_channels == spec.out_channels or spec.transposed:
         return None
+    if input.dtype != torch.float32:
+        return None
     gradient = wants_gradient(input, weight)
-    if FEW < spec.in_channels < vector_lanes() and _is_small(input, axes, gradient):
+    if FEW < spec.in_channels < vector_lanes() and _is_small(axes, gradient):
         return f"{spec.in_channels} channels fill no vector of channels-last maps"
     if _torchs_map(input, spec.out_channels, axes, gradient):
         return "torch's kernel for depthwise 3x3 over channels-last is as fast as caches"
     return None
 
 
-def _is_small(input: Tensor, axes: tuple[Axis, ...], gradient: bool) -> bool:
+def _is_small(axes: tuple[Axis, ...], gradient: bool) -> bool:
     """Tell whether taking a few channels apart would take longer than the windows.
 
     The limits are those of torch's kernels: its gradients are slow in 3-D and with dilation.
     """
-    if input.dtype != torch.float32:
-        return False
     taps = math.prod(axis.kernel for axis in axes)
     if not gradient:
         return taps <= 27
@@ -102,9 +102,7 @@ def _torchs_map(input: Tensor, channels: int, axes: tuple[Axis, ...], gradient: 
 
     With a stride it is, and over short rows where no gradients follow, whose kernels are slower.
     """
-    if len(axes) != 2 or input.dtype != torch.float32:
-        return False
-    if max(axes[0].kernel, axes[1].kernel) > 3:
+    if len(axes) != 2 or max(axes[0].kernel, axes[1].kernel) > 3:
         return False
     if torch.compiler.is_compiling():  # a graph is for many sizes
         return False
