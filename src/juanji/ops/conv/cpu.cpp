@@ -68,7 +68,7 @@ void arrange(Problem& problem, ScalarType dtype, bool sums = false) {
   for_storage(dtype, [&](auto kind) {
     using A = Compute<decltype(kind)>;
     const bool innermost = problem.x.channel_stride == 1 && problem.out.channel_stride == 1;
-    problem.planes = !Inputs<A>::serve(problem) || !(innermost || problem.has_short_rows<A>());
+    problem.planes = !Inputs<A>::serve(problem) || !(innermost || problem.transposes<A>(sums));
     problem.direct = innermost && problem.reads_in_place<decltype(kind)>();
     problem.collects = !problem.planes && !sums && problem.out.channel_stride != 1;
   });

@@ -43,11 +43,24 @@ struct Problem {
     return weight.cells() * inputs * int64_t(sizeof(A));
   }
 
-  // Whether vectors along the rows would be so empty that it takes less to transpose the channels.
+  // Whether planes take less when their channels are transposed into vectors than in vectors along
+  // their rows: of short rows those are empty in part, and small planes cost more than their cells.
   template <class A>
-  bool has_short_rows() const {
+  bool transposes(bool sums) const {
+    if (out_channels() < lanes<A>) return false;
+    const int64_t width = out.size[2], cells = out.cells(), taps = weight.cells();
     const int64_t steps = backward ? axes[2].stride : 1;  // outputs of a residue are neighbours
-    return out.size[2] < lanes<A> * steps && out_channels() >= lanes<A>;
+    if (width < lanes<A> * steps) return true;
+    if (steps > 1) return false;
+    if (cells <= 4 * lanes<A>) return true;
+    if (sums) {  // planes add to inputs * outputs * taps of them, vectors, which are read each time
+      if (inputs * outputs == 1) return false;
+      const bool many = inputs * taps >= 48 && inputs >= 128 / registers;
+      return many ||
+             2 * cells * (inputs + outputs) <= 7 * lanes<A> * inputs * outputs * taps;
+    }
+    return outputs % lanes<A> == 0 &&
+           (rounded_up(width, lanes<A>) - width) * inputs * taps > 20 * width;
   }
 
   // Whether cells are read where they lie, in tiles of all their channels: nearly a walk through
