@@ -125,9 +125,13 @@ def convolutions(draw: Draw) -> Iterator[Call]:
     """Draw a convolution and its gradients."""
     axes = draw.choice((1, 2, 2, 3))
     given = window(draw, axes)
+    per_group: tuple[int, ...] = (1, 1, 1, 2, 3, 4, 8, 16)
+    if draw.random() < 0.15:  # one tap at each cell
+        ones = [1] * axes
+        given, per_group = (given[0], ones, ones, [0] * axes, ones, given[0]), (1, 2, 5, 16, 24, 40)
     fine, kernel, stride, low, dilation, coarse = given
     groups = draw.choice((1, 2, 3, 5, 8, 17, 32))
-    inputs, outputs = (draw.choice((1, 1, 1, 2, 3, 4, 8, 16)) for _ in range(2))
+    inputs, outputs = (draw.choice(per_group) for _ in range(2))
     groups = max(1, min(groups, 80 // max(inputs, outputs)))
     batch = draw.choice((0, 1, 1, 2, 3))
     x, w = (

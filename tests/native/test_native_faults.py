@@ -311,33 +311,73 @@ def test_short_rows_of_many_channels(channels: int, per_group: int, stride: int)
             torch.testing.assert_close(found, expected)
 
 
+def lay_out(x: Tensor, innermost: bool) -> Tensor:
+    """Return the same numbers, with the channels innermost or outermost in memory."""
+    return x.movedim(1, -1).contiguous().movedim(-1, 1) if innermost else x.contiguous()
+
+
+def assert_exact(
+    size: tuple[int, ...],
+    kernel: int,
+    channels: tuple[int, int],
+    groups: int,
+    dtype: torch.dtype,
+    innermost: bool,
+    stride: int = 1,
+) -> None:
+    """Compare the three operators of a convolution, `channels` per group, on whole numbers."""
+    axes = len(size)
+    torch.manual_seed(0)
+    inputs, outputs = channels
+    x = lay_out(torch.randint(-2, 3, (2, inputs * groups, *size)).to(dtype), innermost)
+    w = torch.randint(-1, 2, (outputs * groups, inputs, *(kernel,) * axes)).to(dtype)
+    bias = torch.randint(-2, 3, (outputs * groups,)).to(dtype)
+    padding = kernel // 2
+    wide = [one.double().requires_grad_() for one in (x, w)]
+    conv_of = (torch.conv1d, torch.conv2d, torch.conv3d)[axes - 1]
+    expected = conv_of(*wide, bias.double(), stride, padding, 1, groups)
+    g = lay_out(torch.randint(-1, 2, expected.shape).to(dtype), innermost)
+    to_x, to_w = torch.autograd.grad(expected, wide, g.double())
+    steps = [stride] * axes + [padding] * axes + [1] * axes
+    shape = list(expected.shape[2:])
+    for found, exact in (
+        (OPS.conv(x, w, bias, [*shape, *steps], groups), expected),
+        (OPS.conv_input_gradient(g, w, None, [*size, *steps], groups, innermost), to_x),
+        (OPS.conv_weight_gradient(g, x, [kernel] * axes + steps, groups), to_w),
+    ):
+        torch.testing.assert_close(found, exact.to(dtype), rtol=0, atol=0)
+
+
+DTYPES = [torch.float32, torch.float64, torch.bfloat16]
+
+
 @pytest.mark.parametrize("per_group", [1, 2, 4])
 @pytest.mark.parametrize("channels", [2, 3, 4, 5, 7, 8, 9, 15, 17, 24, 31, 40, 72])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_any_channels_side_by_side(dtype: torch.dtype, channels: int, per_group: int) -> None:
-    """Whole numbers, so that every sum is exact."""
-    channels *= per_group
-    torch.manual_seed(0)
-    x = torch.randint(-2, 3, (2, 9, 11, channels)).to(dtype).movedim(-1, 1)
-    w = torch.randint(-1, 2, (channels, per_group, 3, 3)).to(dtype)
-    bias = torch.randint(-2, 3, (channels,)).to(dtype)
     for stride in (1, 2):
-        wide = [one.double().requires_grad_() for one in (x, w)]
-        groups = channels // per_group
-        expected = torch.conv2d(*wide, bias.double(), stride, 1, 1, groups)
-        windows = [stride, stride, 1, 1, 1, 1]
-        found = OPS.conv(x, w, bias, [*expected.shape[2:], *windows], groups)
-        torch.testing.assert_close(found.double(), expected, rtol=0, atol=0)
-        g = (
-            torch.randint(-1, 2, found.shape)
-            .to(dtype)
-            .contiguous(memory_format=torch.channels_last)
-        )
-        to_x, to_w = torch.autograd.grad(expected, wide, g.double())
-        found = OPS.conv_input_gradient(g, w, None, [9, 11, *windows], groups, True)
-        torch.testing.assert_close(found.double(), to_x, rtol=0, atol=0)
-        found = OPS.conv_weight_gradient(g, x, [3, 3, *windows], groups)
-        torch.testing.assert_close(found.double(), to_w.to(dtype).double(), rtol=0, atol=0)
+        assert_exact((9, 11), 3, (per_group, per_group), channels, dtype, True, stride)
+
+
+@pytest.mark.parametrize("per_group", [1, 2, 4, 8, 16])
+@pytest.mark.parametrize("size", [(20,), (31,), (70,), (4, 17), (17, 19), (3, 5, 18)])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_small_planes_and_those_whose_rows_end_in_a_vector(
+    dtype: torch.dtype, size: tuple[int, ...], per_group: int
+) -> None:
+    for kernel in (3, 5):
+        assert_exact(size, kernel, (per_group, per_group), 40 // per_group + 1, dtype, False)
+
+
+@pytest.mark.parametrize("innermost", [False, True])
+@pytest.mark.parametrize("channels", [(2, 2), (3, 5), (8, 8), (16, 16), (24, 40), (64, 33)])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_one_tap_at_each_position_of_groups(
+    dtype: torch.dtype, channels: tuple[int, int], innermost: bool
+) -> None:
+    for size in ((70,), (5, 7), (9, 11), (3, 4, 5)):
+        assert_exact(size, 1, channels, 3, dtype, innermost)
+        assert_exact(size, 1, channels, 2, dtype, innermost, stride=2)
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])

@@ -137,6 +137,31 @@ def test_a_few_channels_side_by_side_are_left_to_torch_if_windows_are_small(
         assert ("native: taken" in told) != declined
 
 
+@pytest.mark.parametrize(
+    ("channels", "dtype", "innermost", "stride", "least"),
+    [
+        (64, torch.float32, False, 1, 8),
+        (64, torch.float32, True, 1, 8),
+        (64, torch.bfloat16, False, 1, 8),
+        (64, torch.bfloat16, True, 1, None),
+        (64, torch.float64, True, 1, 16),
+        (64, torch.float32, False, 2, None),
+        (16, torch.float64, True, 1, 4),
+        (65, torch.float32, False, 1, None),
+    ],
+)
+def test_one_tap_in_groups_is_ours_for_more_channels(
+    channels: int, dtype: torch.dtype, innermost: bool, stride: int, least: int | None
+) -> None:
+    """`least`: so many numbers a vector of float32 has to have, for as many channels."""
+    x = torch.ones(1, 2 * channels, 5, 5, dtype=dtype)
+    if innermost:
+        x = x.to(memory_format=torch.channels_last)
+    weight = torch.ones(2 * channels, channels, 1, 1, dtype=dtype)
+    told = juanji.why(F.conv, x, weight, stride=stride, groups=2)
+    assert ("native: taken" in told) == (least is not None and vector_lanes() >= least)
+
+
 def test_more_channels_than_the_kernels_take_and_none_are_told_as_such() -> None:
     last = torch.channels_last
     many = torch.ones(1, 40, 3, 3).to(memory_format=last), torch.ones(40, 20, 3, 3)

@@ -1,5 +1,6 @@
 // Grouped convolution with few channels per group, depthwise above all, and its gradients:
 // README.md.
+#include "../shuffle/pointwise_operators.h"
 #include "correlate.h"
 
 namespace juanji {
@@ -74,6 +75,14 @@ void arrange(Problem& problem, ScalarType dtype, bool sums = false) {
   });
 }
 
+bool is_product(const Problem& problem, ScalarType dtype, bool innermost, bool sums = false) {
+  bool is = false;
+  for_storage(dtype, [&](auto kind) {
+    is = problem.is_product<decltype(kind)>(innermost, sums);
+  });
+  return is;
+}
+
 void check_kind(const char* name, const Tensor& tensor, const Tensor& input) {
   STD_TORCH_CHECK(tensor.is_cpu(), name, " must be on the CPU");
   STD_TORCH_CHECK(tensor.scalar_type() == input.scalar_type(), name,
@@ -110,10 +119,13 @@ Tensor conv(const Tensor& input, const Tensor& weight, const std::optional<Tenso
   const bool innermost = channels_innermost(input);
   Problem problem{x, w, {}, groups, w.channels, w.batch / groups,
                   axes_of(x.size, coarse, w.size, numbers), false};
+  const std::optional<View> added = bias_view(bias, input, w.batch);
+  if (is_product(problem, input.scalar_type(), innermost))
+    return pointwise_conv(input, weight, bias, groups, 1, 1, false, innermost);
   Tensor output = empty(x.batch, w.batch, coarse, axes, input.scalar_type(), innermost);
   problem.out = view("output", output);
   arrange(problem, input.scalar_type());
-  convolve(problem, bias_view(bias, input, w.batch), input.scalar_type());
+  convolve(problem, added, input.scalar_type());
   return output;
 }
 
@@ -133,10 +145,13 @@ Tensor conv_input_gradient(const Tensor& gradient, const Tensor& weight,
   const Triple fine = numbers.of(told_size, 1);
   Problem problem{g, w, {}, groups, w.batch / groups, w.channels,
                   axes_of(fine, g.size, w.size, numbers), true};
+  const std::optional<View> added = bias_view(bias, gradient, channels);
+  if (is_product(problem, gradient.scalar_type(), innermost && channels_innermost(gradient)))
+    return pointwise_conv(gradient, weight, bias, groups, 1, 1, true, innermost);
   Tensor output = empty(g.batch, channels, fine, axes, gradient.scalar_type(), innermost);
   problem.out = view("output", output);
   arrange(problem, gradient.scalar_type());
-  convolve(problem, bias_view(bias, gradient, channels), gradient.scalar_type());
+  convolve(problem, added, gradient.scalar_type());
   return output;
 }
 
@@ -154,6 +169,8 @@ Tensor conv_weight_gradient(const Tensor& gradient, const Tensor& input, const I
   const Triple kernel = numbers.of(told_size, 1);
   Problem problem{x, {}, g, groups, x.channels / groups, g.channels / groups,
                   axes_of(x.size, g.size, kernel, numbers), false};
+  if (is_product(problem, input.scalar_type(), false, true))
+    return pointwise_conv_weight_gradient(gradient, input, groups, 1, 1);
   Tensor output =
       empty(g.channels, x.channels / groups, kernel, axes, gradient.scalar_type(), false);
   problem.weight = view("output", output);

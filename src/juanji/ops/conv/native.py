@@ -17,7 +17,10 @@ from ...spec import Conv
 from .. import layout
 from ..native import Kernel, native_status, unavailable, vector_lanes, wants_gradient
 
-MOST_CHANNELS = 16  # per group; with more, torch is at the limit, and with as many if innermost
+MOST_CHANNELS = 16  # per group; with more, torch is at the limit, and with as many if innermost,
+MOST_OF_PRODUCT = 64  # but with one tap at each position, which is a small matrix product
+MOST_SIDE_BY_SIDE = 8192  # channels of a product in all
+WHOLE = (torch.float32, torch.float64)  # computed in as they are
 # in these: for bfloat16 the processor needs instructions of its own
 DTYPES_OF_TORCH = (
     (torch.float32, torch.bfloat16) if torch.cpu._is_avx512_bf16_supported() else (torch.float32,)
@@ -46,8 +49,8 @@ def declines(input: Tensor, weight: Tensor, bias: Tensor | None, bound: Bound) -
         return reason
     if 0 in (spec.in_channels, spec.out_channels):
         return "there are no channels"
-    if channels > MOST_CHANNELS:
-        return f"{channels} channels per group (it takes up to {MOST_CHANNELS})"
+    if channels > (most := _most_channels(input, bound)):
+        return f"{channels} channels per group (it takes up to {most})"
     if (reason := _fills_no_vector(input, bound)) is not None:
         return reason
     weights, cells = channels, channels
@@ -64,6 +67,21 @@ def declines(input: Tensor, weight: Tensor, bias: Tensor | None, bound: Bound) -
     return None
 
 
+def _most_channels(input: Tensor, bound: Bound) -> int:
+    """Return how many channels a group may have."""
+    spec, axes = bound.spec, bound.axes
+    assert isinstance(spec, Conv)
+    if any(a.kernel > 1 or a.stride > 1 or a.pad_low or a.pad_high for a in axes):
+        return MOST_CHANNELS
+    if max(spec.in_channels, spec.out_channels) > MOST_SIDE_BY_SIDE:
+        return MOST_CHANNELS
+    if input.dtype not in WHOLE and layout.channels_innermost(input, len(axes)):
+        return MOST_CHANNELS
+    lanes = vector_lanes() * 4 // input.dtype.itemsize if input.dtype in WHOLE else vector_lanes()
+    most = min(MOST_OF_PRODUCT, lanes**2)  # short vectors fall behind those of torch
+    return max(MOST_CHANNELS, most)
+
+
 def _torchs_best(input: Tensor, weight: Tensor, bound: Bound) -> str | None:
     """Say for which of the few cases of our own torch has a kernel at the limit this is one of."""
     spec, axes = bound.spec, bound.axes
@@ -71,7 +89,8 @@ def _torchs_best(input: Tensor, weight: Tensor, bound: Bound) -> str | None:
     if len(axes) == 1 or not layout.channels_innermost(input, len(axes)):
         return None
     if spec.in_channels == spec.out_channels == MOST_CHANNELS * spec.groups:
-        if input.dtype in DTYPES_OF_TORCH and any(axis.kernel > 1 for axis in axes):
+        product = all(axis.kernel == 1 for axis in axes) and input.dtype in WHOLE
+        if input.dtype in DTYPES_OF_TORCH and not product:
             return "torch's kernel for 16 channels per group over channels-last is at the limit"
         return None
     if not spec.groups == spec.in_channels == spec.out_channels or spec.transposed:

@@ -43,6 +43,24 @@ struct Problem {
     return weight.cells() * inputs * int64_t(sizeof(A));
   }
 
+  // Whether the tiles of a matrix product do it faster, that of shuffled convolution without shuffles:
+  // one tap at each position, of groups. Not so for channels that are side by side (`innermost`) if
+  // vectors hold whole groups, nor for the sums (`sums`) of a small group's weights.
+  template <class S>
+  bool is_product(bool innermost, bool sums) const {
+    constexpr int64_t lane_count = lanes<Compute<S>>, most_channels = 8192;
+    if (groups == 1 || inputs * outputs == 1) return false;
+    if (groups * std::max(inputs, outputs) > most_channels) return false;
+    for (const Axis& axis : axes)
+      if (axis.kernel > 1 || axis.stride > 1 || axis.pad > 0 || axis.fine != axis.coarse)
+        return false;
+    const int64_t most = std::max(inputs, outputs);
+    if (sums) return 2 * most > lane_count;
+    if (!innermost) return true;
+    const bool whole_groups = inputs == outputs && most < lane_count && lane_count % most == 0;
+    return !whole_groups && std::is_same_v<S, Compute<S>>;
+  }
+
   // Whether planes take less when their channels are transposed into vectors than in vectors along
   // their rows: of short rows those are empty in part, and small planes cost more than their cells.
   template <class A>

@@ -1,5 +1,6 @@
 // Channel shuffle, and grouped 1x1 convolution between two shuffles that cost nothing: they are
 // where channels are read and written. The mathematics: README.md in this folder.
+#include "pointwise_operators.h"
 #include "weight_gradient.h"
 
 namespace juanji {
@@ -91,6 +92,8 @@ void check_maps(const char* name, const Tensor& tensor, const Tensor& other) {
   STD_TORCH_CHECK(tensor.dim() == other.dim(), name, " must have ", other.dim(), " dimensions");
   STD_TORCH_CHECK(tensor.scalar_type() == other.scalar_type(), name, " must have the other dtype");
 }
+
+}  // namespace
 
 Tensor pointwise_conv(const Tensor& input, const Tensor& weight, const std::optional<Tensor>& bias,
                       int64_t groups, int64_t before, int64_t after, bool transposed,
@@ -187,5 +190,4 @@ STABLE_TORCH_LIBRARY_IMPL(juanji, CPU, m) {
   m.impl("pointwise_conv_weight_gradient", TORCH_BOX(&pointwise_conv_weight_gradient));
 }
 
-}  // namespace
 }  // namespace juanji

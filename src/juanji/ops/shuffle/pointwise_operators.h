@@ -1,0 +1,18 @@
+// Grouped 1x1 convolution between two shuffles, and the gradient of its weight: what other operators
+// may call. Both check what they are given.
+#pragma once
+
+#include "tensor.h"
+
+namespace juanji {
+
+// `before` and `after` are the groups of the shuffles, 1 where there is none. Transposed, the weight
+// is read the other way round.
+Tensor pointwise_conv(const Tensor& input, const Tensor& weight, const std::optional<Tensor>& bias,
+                      int64_t groups, int64_t before, int64_t after, bool transposed,
+                      bool innermost);
+
+Tensor pointwise_conv_weight_gradient(const Tensor& gradient, const Tensor& input, int64_t groups,
+                                      int64_t before, int64_t after);
+
+}  // namespace juanji
