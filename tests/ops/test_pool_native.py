@@ -431,7 +431,8 @@ def test_what_is_declined_and_why() -> None:
         (F.max_pool, 1, 16, False, False),
         (F.max_pool, 2, 3, False, False),
         (F.max_pool, 2, 12, False, True),
-        (F.max_pool, 3, 12, True, True),
+        (F.max_pool, 3, 12, True, False),
+        (F.max_pool, 3, 12, False, False),
         (F.max_pool, 3, 16, True, False),
     ],
 )

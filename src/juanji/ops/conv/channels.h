@@ -10,6 +10,7 @@ template <class A>
 struct Inputs {
   Reading reading;
   int64_t inputs, outputs;  // per group
+  int64_t per_vector;       // outputs: those of whole groups, which may leave lanes empty
   std::vector<Mask<A>> index;
 
   explicit Inputs(const Problem& problem)
@@ -18,13 +19,22 @@ struct Inputs {
                                                             : Reading::permuted),
         inputs(problem.inputs),
         outputs(problem.outputs),
+        per_vector(reading == Reading::permuted ? permuted_outputs(problem) : lanes<A>),
         index(reading == Reading::permuted ? inputs : 0) {
     for (int64_t input = 0; input < int64_t(index.size()); ++input)
-      for (int lane = 0; lane < lanes<A>; ++lane)
+      for (int lane = 0; lane < per_vector; ++lane)
         index[input][lane] = lane / outputs * inputs + input;
   }
   // First input channel of the vector that starts at an output channel.
   int64_t channel(int64_t output) const { return output / outputs * inputs; }
+
+  // Vectors that hold `count` outputs, and where each of them begins: if all lanes count, the last
+  // one perhaps inside of the one before it, to compute the same again.
+  int64_t vectors(int64_t count) const { return (count + per_vector - 1) / per_vector; }
+  int64_t first_output(int64_t vector, int64_t count) const {
+    if (per_vector < lanes<A>) return vector * per_vector;
+    return std::max<int64_t>(std::min(vector * lanes<A>, count - lanes<A>), 0);
+  }
 
   Cells<A> cells(const A* x, int64_t at, int64_t step) const {
     return {reinterpret_cast<const char*>(x) + at, step, inputs,
@@ -38,21 +48,21 @@ struct Inputs {
     else call(std::integral_constant<Reading, Reading::permuted>{});
   }
 
+  // Outputs of as many groups as have their inputs in lanes from which those of a vector can be
+  // permuted: any number, if all lanes are near; or 0.
+  static int64_t permuted_outputs(const Problem& problem) {
+    if (near_lanes<A> == lanes<A> && vector_bytes == 64)
+      return lanes<A> / std::max(problem.inputs, problem.outputs) * problem.outputs;
+    return problem.inputs == problem.outputs && near_lanes<A> % problem.outputs == 0 ? lanes<A> : 0;
+  }
+
   // Whether vectors of output channels meet their inputs in one of these ways.
   static bool serve(const Problem& problem) {
     if (problem.inputs == 1 && problem.outputs == 1) return problem.groups >= lanes<A>;
     if (problem.outputs % lanes<A> == 0) return true;
-    return problem.inputs == problem.outputs && near_lanes<A> % problem.outputs == 0 &&
-           problem.out_channels() >= lanes<A>;
+    return 2 * permuted_outputs(problem) >= lanes<A> && problem.out_channels() >= lanes<A>;
   }
 };
-
-// Where a vector of a unit's `count` outputs begins: the last one perhaps inside of the one before
-// it, to compute the same again.
-template <class A>
-inline int64_t first_output(int64_t vector, int64_t count) {
-  return std::max<int64_t>(std::min(vector * lanes<A>, count - lanes<A>), 0);
-}
 
 template <class S>
 class Channels {
@@ -76,7 +86,7 @@ class Channels {
 
   // Of the outputs from `first` on; beyond the last channel they are zero.
   void pack_weights(const Work& work, int64_t first, int64_t count, Buffer<A>& weights) {
-    const int64_t taps = work.tap_count(), vectors = (count + lanes<A> - 1) / lanes<A>;
+    const int64_t taps = work.tap_count(), vectors = inputs.vectors(count);
     const int64_t valid = std::min(count, problem.out_channels() - first);
     weights.assign(vectors * problem.inputs * taps * lanes<A>, A{});
     biases.assign(vectors * lanes<A>, A{});
@@ -87,8 +97,9 @@ class Channels {
                                                       (problem.outputs - 1) * own_step
                                                 : own_step;
     for (int64_t vector = 0; vector < vectors; ++vector) {
-      const int64_t output = first + first_output<A>(vector, count), own = output % problem.outputs;
-      const int64_t some = std::min<int64_t>(lanes<A>, first + valid - output);
+      const int64_t output = first + inputs.first_output(vector, count);
+      const int64_t own = output % problem.outputs;
+      const int64_t some = std::min(inputs.per_vector, first + valid - output);
       each_tap(work.part, problem.inputs, [&](int64_t input, int64_t tap, auto... tap_k) {
         const int64_t place = vector * problem.inputs * taps + input * taps + work.place(tap);
         const S* from = weight_of<S>(problem, output / problem.outputs, own, input, tap_k...);
@@ -110,7 +121,7 @@ class Channels {
   void compute(const Work& work, const Prepared& own, const A* x, const Stack& stack, int64_t first,
                int64_t vector, int64_t count, T* out, int64_t vectors = 1) {
     const int64_t size = problem.inputs * work.tap_count() * lanes<A>;
-    const int64_t output = first_output<A>(vector, count);
+    const int64_t output = inputs.first_output(vector, count);
     const int64_t channel = inputs.channel(first + output) - inputs.channel(first);
     const Cells<A> cells = inputs.cells(x + channel, stack.at, work.step);
     auto run = [&](A* to, int64_t to_step) {
@@ -120,12 +131,14 @@ class Channels {
                                 to_step, vectors);
       });
     };
+    // Empty lanes are written where the next vector will write its outputs.
     if constexpr (std::is_same_v<T, A>)
-      if (count >= lanes<A>) return run(out + stack.to + output, own.stacks.out_step);
+      if (count - output >= lanes<A>) return run(out + stack.to + output, own.stacks.out_step);
     A scratch[full_stack * lanes<A>];
     run(scratch, lanes<A>);
     for (int64_t p = 0; p < stack.count; ++p)
-      store(out + stack.to + p * own.stacks.out_step + output, load(scratch + p * lanes<A>), count);
+      store(out + stack.to + p * own.stacks.out_step + output, load(scratch + p * lanes<A>),
+            count - output);
   }
 
   // Channels to planes: cells and channels are transposed, those of all rows at once that follow
@@ -206,7 +219,7 @@ class Channels {
     if (work.direct) return compute_in_place(work, own, cells, count, out);
     // What is read stays in the first-level cache.
     if (problem.collects) collected.resize((depths * lines * positions + lanes<A>) * cell);
-    for (int64_t vector = 0; vector * lanes<A> < count; ++vector)
+    for (int64_t vector = 0; vector < inputs.vectors(count); ++vector)
       for (const Stack& stack : own.stacks.all) {
         ahead.ask<true>();
         if (problem.collects)

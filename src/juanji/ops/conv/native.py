@@ -144,7 +144,9 @@ def _fills_no_vector(input: Tensor, bound: Bound) -> str | None:
     if input.dtype != torch.float32 or len(axes) == 1 or all(axis.kernel == 1 for axis in axes):
         return None
     inputs, outputs = spec.in_channels // spec.groups, spec.out_channels // spec.groups
-    if max(inputs, outputs) < 5 or not layout.channels_innermost(input, len(axes)):
+    if max(inputs, outputs) < (6 if vector_lanes() == 16 else 5):  # long vectors hold several groups
+        return None
+    if not layout.channels_innermost(input, len(axes)):
         return None
     if outputs % 8 == 0 or (inputs == outputs and MOST_CHANNELS % outputs == 0):
         return None

@@ -14,6 +14,7 @@ namespace juanji {
 struct Panel {
   Triple step;  // distance of neighbouring slots
   int64_t channels, channel_step, residue_step, cells;
+  static constexpr int64_t most_lanes = 16;
 
   Panel(const Tile& tile, int64_t channels, bool planes) : channels(channels) {
     const auto& [depth, height, width] = tile.slots;
@@ -21,7 +22,8 @@ struct Panel {
     const int64_t cell = planes ? 1 : channels, row = tile.residues * width * cell;
     step = {height * row, row, cell};
     channel_step = planes ? depth * height * row : 1;
-    cells = planes ? channels * channel_step : depth * height * row;
+    // Vectors of whole groups may reach beyond the last cell.
+    cells = planes ? channels * channel_step : depth * height * row + most_lanes;
   }
 
   // Of the cells that each tap reads, in bytes, for the first output of the tile.

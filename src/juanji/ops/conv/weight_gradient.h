@@ -34,7 +34,7 @@ class Summation {
 
   // The first output of a vector of channels; panels have room for a whole last one.
   int64_t vector_begin(int64_t vector, int64_t unit) const {
-    return work.direct ? first_output<A>(vector, valid(unit)) : vector * lanes<A>;
+    return work.direct ? inputs.first_output(vector, valid(unit)) : vector * inputs.per_vector;
   }
 
   Passage<A> passage(const Stack* begin, const Stack* end, const A* source) {
@@ -107,7 +107,7 @@ class Summation {
       });
     };
     const Stack *begin = stacks.all.data(), *end = begin + stacks.all.size();
-    const int64_t vectors = (valid(unit) + lanes<A> - 1) / lanes<A>;
+    const int64_t vectors = inputs.vectors(valid(unit));
     if (work.direct)  // about in the order of memory
       for (const Stack* stack = begin; stack != end; ++stack)
         for (int64_t vector = 0; vector < vectors; ++vector) add(stack, stack + 1, vector);
@@ -135,7 +135,7 @@ class Summation {
 
   // Sums of a unit, those of a vector added: (output, input, tap), or (vector, input, tap, lane).
   int64_t unit_sums() const {
-    return (planes ? unit_outputs : rounded_up(unit_outputs, lanes<A>)) * problem.inputs *
+    return (planes ? unit_outputs : inputs.vectors(unit_outputs) * lanes<A>) * problem.inputs *
            work.tap_count();
   }
 
@@ -167,9 +167,12 @@ class Summation {
                const int64_t place = input * kernel + (d.k * heights + h.k) * widths + w.k;
                const int64_t at = input * work.tap_count() + work.place(tap);
                for (int64_t f = 0; f < valid(unit); ++f) {
-                 const int64_t vector = f / lanes<A>, lane = f - vector_begin(vector, unit);
-                 to[f * problem.inputs * kernel + place] = narrow<S>(
-                     from[planes ? f * taps + at : (vector * taps + at) * lanes<A> + lane]);
+                 int64_t sum = f * taps + at;
+                 if (!planes) {
+                   const int64_t vector = f / inputs.per_vector;
+                   sum = (vector * taps + at) * lanes<A> + f - vector_begin(vector, unit);
+                 }
+                 to[f * problem.inputs * kernel + place] = narrow<S>(from[sum]);
                }
              });
   }

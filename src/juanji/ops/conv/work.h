@@ -61,21 +61,28 @@ struct Problem {
     return !whole_groups && std::is_same_v<S, Compute<S>>;
   }
 
+  // Whether vectors of output channels hold whole groups without empty lanes.
+  template <class A>
+  bool groups_fill_vectors() const {
+    return outputs % lanes<A> == 0 || (inputs == outputs && lanes<A> % outputs == 0);
+  }
+
   // Whether planes take less when their channels are transposed into vectors than in vectors along
   // their rows: of short rows those are empty in part, and small planes cost more than their cells.
   template <class A>
   bool transposes(bool sums) const {
     if (out_channels() < lanes<A>) return false;
     const int64_t width = out.size[2], cells = out.cells(), taps = weight.cells();
-    const int64_t steps = backward ? axes[2].stride : 1;  // outputs of a residue are neighbours
-    if (width < lanes<A> * steps) return true;
-    if (steps > 1) return false;
+    if (width < lanes<A>) return true;
+    // Outputs of a residue are neighbours; there are fewer of them in a row.
+    if (backward && axes[2].stride > 1) return 2 * width < 3 * lanes<A>;
     if (cells <= 4 * lanes<A>) return true;
+    const bool full = groups_fill_vectors<A>();
     if (sums) {  // planes add to inputs * outputs * taps of them, vectors, which are read each time
       if (inputs * outputs == 1) return false;
-      const bool many = inputs * taps >= 48 && inputs >= 128 / registers;
-      return many ||
-             2 * cells * (inputs + outputs) <= 7 * lanes<A> * inputs * outputs * taps;
+      if (full && inputs * taps >= 48 && inputs >= 128 / registers) return true;
+      return 2 * cells * (inputs + outputs) <=
+             (full ? 7 : 3) * lanes<A> * inputs * outputs * taps;
     }
     return outputs % lanes<A> == 0 &&
            (rounded_up(width, lanes<A>) - width) * inputs * taps > 20 * width;
@@ -89,7 +96,7 @@ struct Problem {
   bool reads_in_place() const {
     if (planes || !std::is_same_v<S, Compute<S>>) return false;
     if (x.channels < lanes<S> || out_channels() < lanes<S>) return false;
-    if (inputs != outputs && out_channels() % lanes<S>) return false;
+    if (!groups_fill_vectors<S>()) return false;
     if (x.size[2] == 1 || x.stride[2] == 0) return false;  // borders are found by their addresses
     return weight_bytes<S>() * out_channels() <= (inputs == 1 ? 128 << 10 : 10 << 10);
   }

@@ -42,10 +42,11 @@ def declines_taps(input: Tensor, bound: Bound, *_: object) -> str | None:
 def declines_maximum(input: Tensor, bound: Bound) -> str | None:
     """As `declines`; taps are recorded for the gradient alone.
 
-    Torch is fast along lines, and over whole quarters of vectors of channels side by side.
+    Torch is fast along lines, and over whole quarters of vectors of channels side by side; its
+    kernel for such volumes gives wrong indices, so that there is only a slow way round.
     """
     axes, gradient = len(bound.axes), wants_gradient(input)
-    channels = _fill_no_vector(input, axes)
+    channels = _fill_no_vector(input, axes) if axes < 3 else 0
     if channels and (channels % 4 == 0 or (axes == 1 and not gradient)):
         return f"{channels} channels side by side fill no vector"
     if gradient:
