@@ -365,8 +365,21 @@ def test_any_channels_side_by_side(dtype: torch.dtype, channels: int, per_group:
 def test_small_planes_and_those_whose_rows_end_in_a_vector(
     dtype: torch.dtype, size: tuple[int, ...], per_group: int
 ) -> None:
-    for kernel in (3, 5):
-        assert_exact(size, kernel, (per_group, per_group), 40 // per_group + 1, dtype, False)
+    for kernel, stride in ((3, 1), (5, 1), (3, 2), (2, 3), (5, 7)):
+        groups = 40 // per_group + 1
+        assert_exact(size, kernel, (per_group, per_group), groups, dtype, False, stride)
+
+
+@pytest.mark.parametrize("innermost", [False, True])
+@pytest.mark.parametrize(
+    "channels", [(1, 2), (1, 5), (2, 1), (3, 3), (4, 8), (5, 5), (6, 6), (12, 12)]
+)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_groups_of_any_size_share_a_vector(
+    dtype: torch.dtype, channels: tuple[int, int], innermost: bool
+) -> None:
+    for size, stride in (((9, 7), 1), ((9, 7), 2), ((4, 30), 1), ((50,), 1), ((3, 4, 5), 2)):
+        assert_exact(size, 3, channels, 19, dtype, innermost, stride)
 
 
 @pytest.mark.parametrize("innermost", [False, True])

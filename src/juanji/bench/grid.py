@@ -82,6 +82,7 @@ def grid() -> list[Case]:
     cases += at_each_size("depthwise", VOLUMES, kernel=3, per_group=1)
     for per_group in (2, 4, 8, 16):
         cases += at_each_size("grouped", MAPS, kernel=3, per_group=per_group)
+    cases += at_each_size("grouped", MAPS, kernel=1, per_group=32)
     cases += at_each_size("grouped", DEEP_MAPS, kernel=3, per_group=4)
     cases += at_each_size("grouped", LINES, kernel=3, per_group=4)
     cases += at_each_size("grouped", VOLUMES, kernel=3, per_group=4)

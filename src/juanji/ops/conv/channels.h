@@ -101,7 +101,8 @@ class Channels {
       const int64_t own = output % problem.outputs;
       const int64_t some = std::min(inputs.per_vector, first + valid - output);
       each_tap(work.part, problem.inputs, [&](int64_t input, int64_t tap, auto... tap_k) {
-        const int64_t place = vector * problem.inputs * taps + input * taps + work.place(tap);
+        const int64_t place =
+            vector * problem.inputs * taps + work.place(input, problem.inputs, tap);
         const S* from = weight_of<S>(problem, output / problem.outputs, own, input, tap_k...);
         A* to = &weights[place * lanes<A>];
         int64_t left = problem.outputs - own;  // of the group
@@ -116,19 +117,21 @@ class Channels {
     }
   }
 
-  // A stack of some vectors of the unit's channels, whose cells' first channel is at x.
+  // A stack of some vectors of the unit's channels, whose cells' first channel is at x. The weights
+  // of its runs come behind `before` numbers of a vector's weights.
   template <class T>
-  void compute(const Work& work, const Prepared& own, const A* x, const Stack& stack, int64_t first,
-               int64_t vector, int64_t count, T* out, int64_t vectors = 1) {
+  void compute(const Work& work, const Prepared& own, const A* x, const Stack& stack,
+               const Runs& runs, int64_t before, int64_t first, int64_t vector, int64_t count,
+               T* out, int64_t vectors = 1) {
     const int64_t size = problem.inputs * work.tap_count() * lanes<A>;
     const int64_t output = inputs.first_output(vector, count);
     const int64_t channel = inputs.channel(first + output) - inputs.channel(first);
     const Cells<A> cells = inputs.cells(x + channel, stack.at, work.step);
     auto run = [&](A* to, int64_t to_step) {
       inputs.choose([&](auto reading) {
-        slide_stack<A, reading>(stack.count, cells, own.stacks.runs(work, stack), stack.border,
-                                &own.weights[vector * size], &biases[vector * lanes<A>], to,
-                                to_step, vectors);
+        slide_stack<A, reading>(stack.count, cells, runs, stack.border,
+                                own.weights.data() + vector * size + before,
+                                &biases[vector * lanes<A>], to, to_step, vectors);
       });
     };
     // Empty lanes are written where the next vector will write its outputs.
@@ -141,20 +144,39 @@ class Channels {
             count - output);
   }
 
+  // A stack of all residues of the outputs, which are neighbours in the collected tile.
+  void collect(const Work& work, const Prepared& own, const A* x, const Stack& stack, int64_t first,
+               int64_t vector, int64_t cell) {
+    int64_t before = 0;
+    for (int64_t residue = 0; residue < int64_t(work.taps.size()); ++residue) {
+      const Runs& runs = work.taps[residue].runs;
+      compute(work, own, x, stack, runs, before, first, vector, cell,
+              collected.data() + residue * cell);
+      before += problem.inputs * runs.taps * lanes<A>;
+    }
+  }
+
   // Channels to planes: cells and channels are transposed, those of all rows at once that follow
   // each other in memory.
   void write_collected(const Work& work, const Triple& start, int64_t count, int64_t cell, S* out) {
     const Triple length = work.length(start), positions = work.positions(start);
-    const Triple steps = output_steps(work, problem.out);
-    const bool one_run = steps[2] == 1 && steps[1] == length[2];
-    const int64_t rows = one_run ? length[1] : 1, row = work.pitch ? work.pitch : length[2];
+    const int64_t residues = work.part[2].residues;
+    Triple steps = output_steps(work, problem.out);
+    if (residues > 1) steps[2] = problem.out.stride[2];
+    const Phase& width = work.part[2];
+    const int64_t left = problem.out.size[2] - width.first - width.step * start[2];
+    const int64_t columns = residues > 1 ? std::min(length[2] * residues, left) : length[2];
+    const bool one_run = steps[2] == 1 && steps[1] == columns;
+    const int64_t rows = one_run ? length[1] : 1;
+    const int64_t row = (work.pitch ? work.pitch : length[2]) * residues;
     places.clear();
     for (int64_t h = 0; h < rows; ++h)
-      for (int64_t w = 0; w < length[2]; ++w) places.push_back((h * row + w) * cell);
+      for (int64_t w = 0; w < columns; ++w) places.push_back((h * row + w) * cell);
     for (int64_t d = 0; d < length[0]; ++d)
       for (int64_t h = 0; h < length[1]; h += rows)
         for (int64_t c = 0; c < count; c += lanes<A>) {
-          const A* from = &collected[(d * positions[1] * positions[2] + h * row) * cell + c];
+          const int64_t first = d * positions[1] * positions[2] * residues + h * row;
+          const A* from = &collected[first * cell + c];
           S* to = out + d * steps[0] + h * steps[1] + c * problem.out.channel_stride;
           turn_out<A>(starts<A>(to, problem.out.channel_stride, count - c), count - c,
                       steps[2] == 1, int64_t(places.size()),
@@ -180,7 +202,8 @@ class Channels {
         vectors = std::clamp<int64_t>(whole - vector, 1, most);
         for (int64_t row = 0; row < rows; ++row) {
           ahead.ask<true>();
-          compute(work, own, x, stack[row], 0, vector, count, out, vectors);
+          compute(work, own, x, stack[row], own.stacks.runs(work, stack[row]), 0, 0, vector, count,
+                  out, vectors);
         }
       }
   }
@@ -204,7 +227,8 @@ class Channels {
     own.unit = task.unit;
     const Triple start = work.start(task.tile);
     const auto [depths, lines, positions] = work.positions(start);
-    const Triple steps = problem.collects ? Triple{lines * positions * cell, positions * cell, cell}
+    const int64_t residues = work.part[2].residues, line = positions * residues * cell;
+    const Triple steps = problem.collects ? Triple{lines * line, line, residues * cell}
                                           : output_steps(work, problem.out);
     own.stacks.fill(work, problem, start, full_stack, 1, sizeof(A), steps);
     const A* cells = fill_or_find<S>(work, problem.x, task.n, inputs.channel(first), start, panel);
@@ -218,14 +242,14 @@ class Channels {
     }
     if (work.direct) return compute_in_place(work, own, cells, count, out);
     // What is read stays in the first-level cache.
-    if (problem.collects) collected.resize((depths * lines * positions + lanes<A>) * cell);
+    if (problem.collects) collected.resize(depths * lines * line + lanes<A> * cell);
     for (int64_t vector = 0; vector < inputs.vectors(count); ++vector)
       for (const Stack& stack : own.stacks.all) {
         ahead.ask<true>();
         if (problem.collects)
-          compute(work, own, cells, stack, first, vector, cell, collected.data());
+          collect(work, own, cells, stack, first, vector, cell);
         else
-          compute(work, own, cells, stack, first, vector, count, out);
+          compute(work, own, cells, stack, work.taps[0].runs, 0, first, vector, count, out);
       }
     if (problem.collects) write_collected(work, start, count, cell, out);
   }

@@ -17,14 +17,15 @@ from ...spec import Conv
 from .. import layout
 from ..native import Kernel, native_status, unavailable, vector_lanes, wants_gradient
 
-MOST_CHANNELS = 16  # per group; with more, torch is at the limit, and with as many if innermost,
-MOST_OF_PRODUCT = 64  # but with one tap at each position, which is a small matrix product
-MOST_SIDE_BY_SIDE = 8192  # channels of a product in all
 WHOLE = (torch.float32, torch.float64)  # computed in as they are
-# in these: for bfloat16 the processor needs instructions of its own
+# Channels per group: with more, torch is at the limit, and with as many, if they are innermost, in
+# these dtypes; for bfloat16 the processor needs instructions of its own.
+MOST_CHANNELS = 16
 DTYPES_OF_TORCH = (
     (torch.float32, torch.bfloat16) if torch.cpu._is_avx512_bf16_supported() else (torch.float32,)
 )
+MOST_OF_PRODUCT = 64  # with one tap at each position, which makes it a small matrix product,
+MOST_OF_PRODUCTS = 8192  # and in all groups
 LARGE = 200_000  # elements of the output, from which on torch's overhead does not count,
 BEYOND_CACHES = 4_000_000  # and from which on memory decides, which our kernels ask for earlier
 FEW = 4  # channels of a cell; taking more apart, where they fill no vector, takes longer than torch
@@ -49,7 +50,7 @@ def declines(input: Tensor, weight: Tensor, bias: Tensor | None, bound: Bound) -
         return reason
     if 0 in (spec.in_channels, spec.out_channels):
         return "there are no channels"
-    if channels > (most := _most_channels(input, bound)):
+    if channels > MOST_CHANNELS and channels > (most := _most_channels(input, bound)):
         return f"{channels} channels per group (it takes up to {most})"
     if (reason := _fills_no_vector(input, bound)) is not None:
         return reason
@@ -68,18 +69,18 @@ def declines(input: Tensor, weight: Tensor, bias: Tensor | None, bound: Bound) -
 
 
 def _most_channels(input: Tensor, bound: Bound) -> int:
-    """Return how many channels a group may have."""
+    """Return how many channels a group may have: with one tap at each position, more."""
     spec, axes = bound.spec, bound.axes
     assert isinstance(spec, Conv)
     if any(a.kernel > 1 or a.stride > 1 or a.pad_low or a.pad_high for a in axes):
         return MOST_CHANNELS
-    if max(spec.in_channels, spec.out_channels) > MOST_SIDE_BY_SIDE:
+    if max(spec.in_channels, spec.out_channels) > MOST_OF_PRODUCTS:
         return MOST_CHANNELS
     if input.dtype not in WHOLE and layout.channels_innermost(input, len(axes)):
         return MOST_CHANNELS
-    lanes = vector_lanes() * 4 // input.dtype.itemsize if input.dtype in WHOLE else vector_lanes()
-    most = min(MOST_OF_PRODUCT, lanes**2)  # short vectors fall behind those of torch
-    return max(MOST_CHANNELS, most)
+    lanes = vector_lanes() // (2 if input.dtype == torch.float64 else 1)
+    # short vectors fall behind those of torch
+    return max(MOST_CHANNELS, min(MOST_OF_PRODUCT, lanes**2))
 
 
 def _torchs_best(input: Tensor, weight: Tensor, bound: Bound) -> str | None:
@@ -144,9 +145,8 @@ def _fills_no_vector(input: Tensor, bound: Bound) -> str | None:
     if input.dtype != torch.float32 or len(axes) == 1 or all(axis.kernel == 1 for axis in axes):
         return None
     inputs, outputs = spec.in_channels // spec.groups, spec.out_channels // spec.groups
-    if max(inputs, outputs) < (6 if vector_lanes() == 16 else 5):  # long vectors hold several groups
-        return None
-    if not layout.channels_innermost(input, len(axes)):
+    few = 5 if vector_lanes() == 16 else 4  # of which long vectors hold several groups
+    if max(inputs, outputs) <= few or not layout.channels_innermost(input, len(axes)):
         return None
     if outputs % 8 == 0 or (inputs == outputs and MOST_CHANNELS % outputs == 0):
         return None

@@ -4,6 +4,9 @@
 // What a panel may take: it is read from the second-level cache.
 constexpr int64_t panel_bytes = 192 << 10;
 
+// Of outputs that are collected.
+constexpr int64_t collected_numbers = 64 << 10;
+
 // Threads share the work evenly if there are so many tasks, each worth so many multiply-adds.
 constexpr int64_t enough_tasks = 16, worth_a_task = 1 << 17;
 
@@ -17,7 +20,7 @@ struct Problem {
   bool collects = false;  // outputs are channels of planes, which are transposed at the end
 
   int64_t out_channels() const { return groups * outputs; }
-  Phases phases() const { return phases_of(axes, backward, planes); }
+  Phases phases() const { return phases_of(axes, backward, planes || collects); }
 
   // Groups that a panel of planes holds: enough to be worth a task, few enough for the first-level
   // cache, and where channels lie side by side in memory, two cache lines of them; fewer where the
@@ -43,8 +46,8 @@ struct Problem {
     return weight.cells() * inputs * int64_t(sizeof(A));
   }
 
-  // Whether the tiles of a matrix product do it faster, that of shuffled convolution without shuffles:
-  // one tap at each position, of groups. Not so for channels that are side by side (`innermost`) if
+  // Whether the tiles of a matrix product do it faster, that of shuffled convolution without any
+  // shuffle: one tap at each position, of groups. Not so for channels that are side by side (`innermost`) if
   // vectors hold whole groups, nor for the sums (`sums`) of a small group's weights.
   template <class S>
   bool is_product(bool innermost, bool sums) const {
@@ -73,11 +76,11 @@ struct Problem {
   bool transposes(bool sums) const {
     if (out_channels() < lanes<A>) return false;
     const int64_t width = out.size[2], cells = out.cells(), taps = weight.cells();
-    if (width < lanes<A>) return true;
-    // Outputs of a residue are neighbours; there are fewer of them in a row.
-    if (backward && axes[2].stride > 1) return 2 * width < 3 * lanes<A>;
-    if (cells <= 4 * lanes<A>) return true;
     const bool full = groups_fill_vectors<A>();
+    // Vectors of planes hold outputs of one residue: so many lie between the ends of one.
+    const int64_t steps = backward ? axes[2].stride : 1, span = lanes<A> * steps;
+    if (cells <= 4 * span || width < (full || steps == 1 ? span : 3 * span / 4)) return true;
+    if (steps > 1) return false;
     if (sums) {  // planes add to inputs * outputs * taps of them, vectors, which are read each time
       if (inputs * outputs == 1) return false;
       if (full && inputs * taps >= 48 && inputs >= 128 / registers) return true;
@@ -183,8 +186,23 @@ struct Work {
     return tap / along * along + taps[0].place[tap % along];
   }
 
+  // Where it lies among the weights of all inputs: those of each residue together.
+  int64_t place(int64_t input, int64_t inputs, int64_t tap) const {
+    if (taps.size() == 1) return input * tap_count() + place(tap);
+    int64_t before = 0;
+    for (const Order& of_residue : taps) {
+      if (of_residue.place[tap] >= 0)
+        return inputs * before + input * of_residue.runs.taps + of_residue.place[tap];
+      before += of_residue.runs.taps;
+    }
+    return before;  // never
+  }
+
   // That a tile may have. From panels there are tasks enough: they hold few channels.
   int64_t most_outputs(const Problem& problem, int64_t channels) const {
+    if (problem.collects)
+      return std::max<int64_t>(collected_numbers / (channels / problem.inputs * problem.outputs *
+                                                    part[2].residues), 1);
     if (!direct) return std::numeric_limits<int64_t>::max();
     const int64_t units = (problem.groups * problem.inputs + channels - 1) / channels;
     const int64_t positions = part[0].count * part[1].count * part[2].count;
@@ -214,6 +232,7 @@ struct Work {
   // So that taps slide from one position to the next: their distance, if it is one of outputs.
   int64_t stack_stride(const Problem& problem, int64_t lane_count) const {
     if (problem.planes && axis == 2) return lane_count;
+    if (axis == 2 && part[2].residues > 1) return 1;
     const std::vector<Tap>& taps = part[axis].taps;
     const int64_t apart = taps.size() > 1 ? std::abs(taps[1].offset - taps[0].offset) : 0;
     return apart > part[axis].advance && apart % part[axis].advance == 0

@@ -1,13 +1,13 @@
-// Grouped 1x1 convolution between two shuffles, and the gradient of its weight: what other operators
-// may call. Both check what they are given.
+// Grouped 1x1 convolution between two shuffles, and the gradient of its weight, for other operators.
+// Both check what they are given.
 #pragma once
 
 #include "tensor.h"
 
 namespace juanji {
 
-// `before` and `after` are the groups of the shuffles, 1 where there is none. Transposed, the weight
-// is read the other way round.
+// `before` and `after` are the groups of the shuffles, 1 for none. Transposed, the weight is read
+// the other way round.
 Tensor pointwise_conv(const Tensor& input, const Tensor& weight, const std::optional<Tensor>& bias,
                       int64_t groups, int64_t before, int64_t after, bool transposed,
                       bool innermost);
