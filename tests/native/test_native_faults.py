@@ -341,11 +341,14 @@ def assert_exact(
     steps = [stride] * axes + [padding] * axes + [1] * axes
     shape = list(expected.shape[2:])
     for found, exact in (
-        (OPS.conv(x, w, bias, [*shape, *steps], groups), expected),
-        (OPS.conv_input_gradient(g, w, None, [*size, *steps], groups, innermost), to_x),
-        (OPS.conv_weight_gradient(g, x, [kernel] * axes + steps, groups), to_w),
+        (OPS.conv(x, w, bias, [*shape, *steps], groups), lay_out(expected, innermost)),
+        (
+            OPS.conv_input_gradient(g, w, None, [*size, *steps], groups, innermost),
+            lay_out(to_x, innermost),
+        ),
+        (OPS.conv_weight_gradient(g, x, [kernel] * axes + steps, groups), to_w.contiguous()),
     ):
-        torch.testing.assert_close(found, exact.to(dtype), rtol=0, atol=0)
+        torch.testing.assert_close(found, exact.to(dtype), rtol=0, atol=0, check_stride=True)
 
 
 DTYPES = [torch.float32, torch.float64, torch.bfloat16]
