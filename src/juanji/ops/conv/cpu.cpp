@@ -6,6 +6,7 @@
 namespace juanji {
 namespace {
 
+#include "problem.h"
 #include "work.h"
 #include "gaps.h"
 #include "stacks.h"

@@ -1,131 +1,11 @@
-// What a call is cut into: the problem, its works and their tiles, and tasks.
+// What a call is cut into: works and their tiles, and tasks.
 // Included by cpu.cpp.
-
-// What a panel may take: it is read from the second-level cache.
-constexpr int64_t panel_bytes = 192 << 10;
 
 // Of outputs that are collected.
 constexpr int64_t collected_numbers = 64 << 10;
 
 // Threads share the work evenly if there are so many tasks, each worth so many multiply-adds.
 constexpr int64_t enough_tasks = 16, worth_a_task = 1 << 17;
-
-// One call: out[o] = sum over taps of weight * x[i], read from x to out forward or backward.
-struct Problem {
-  View x, weight, out;
-  int64_t groups, inputs, outputs;  // channels per group that are read and written
-  Axes axes;
-  bool backward;
-  bool planes = false, direct = false;  // the arrangement, which `arrange` chooses
-  bool collects = false;  // outputs are channels of planes, which are transposed at the end
-
-  int64_t out_channels() const { return groups * outputs; }
-  Phases phases() const { return phases_of(axes, backward, planes || collects); }
-
-  // Groups that a panel of planes holds: enough to be worth a task, few enough for the first-level
-  // cache, and where channels lie side by side in memory, two cache lines of them; fewer where the
-  // cells of one vector of outputs are many already.
-  template <class A>
-  int64_t bundle() const {
-    constexpr int64_t most = 128 / sizeof(A);
-    const int64_t few_weights = 8192 / (inputs * outputs * weight.cells());  // summed in vectors
-    bool side_by_side = x.channel_stride == 1 || out.channel_stride == 1;
-    int64_t wanted = side_by_side ? most / std::min(inputs, outputs)
-                                  : 2048 / std::max(x.cells(), out.cells());
-    const Axis& width = axes[2];
-    const double reach = double(width.dilation) * double(width.kernel - 1) + 1;
-    const double cells = double(axes[0].kernel) * double(axes[1].kernel) *
-                         (reach + lanes<A> * std::min(double(width.stride), reach));
-    const int64_t few_cells = int64_t(double(panel_bytes) / (cells * double(inputs) * sizeof(A)));
-    return std::clamp<int64_t>(std::min({wanted, most, few_weights, few_cells}), 1, groups);
-  }
-
-  // Bytes of the weights of an output channel.
-  template <class A>
-  int64_t weight_bytes() const {
-    return weight.cells() * inputs * int64_t(sizeof(A));
-  }
-
-  // Whether the tiles of a matrix product do it faster, that of shuffled convolution without any
-  // shuffle: one tap at each position, of groups. Not so for channels that are side by side (`innermost`) if
-  // vectors hold whole groups, nor for the sums (`sums`) of a small group's weights.
-  template <class S>
-  bool is_product(bool innermost, bool sums) const {
-    constexpr int64_t lane_count = lanes<Compute<S>>, most_channels = 8192;
-    if (groups == 1 || inputs * outputs == 1) return false;
-    if (groups * std::max(inputs, outputs) > most_channels) return false;
-    for (const Axis& axis : axes)
-      if (axis.kernel > 1 || axis.stride > 1 || axis.pad > 0 || axis.fine != axis.coarse)
-        return false;
-    const int64_t most = std::max(inputs, outputs);
-    if (sums) return 2 * most > lane_count;
-    if (!innermost) return true;
-    const bool whole_groups = inputs == outputs && most < lane_count && lane_count % most == 0;
-    return !whole_groups && std::is_same_v<S, Compute<S>>;
-  }
-
-  // Whether vectors of output channels hold whole groups without empty lanes.
-  template <class A>
-  bool groups_fill_vectors() const {
-    return outputs % lanes<A> == 0 || (inputs == outputs && lanes<A> % outputs == 0);
-  }
-
-  // Whether planes take less when their channels are transposed into vectors than in vectors along
-  // their rows: of short rows those are empty in part, and small planes cost more than their cells.
-  template <class A>
-  bool transposes(bool sums) const {
-    if (out_channels() < lanes<A>) return false;
-    const int64_t width = out.size[2], cells = out.cells(), taps = weight.cells();
-    const bool full = groups_fill_vectors<A>();
-    // Vectors of planes hold outputs of one residue: so many lie between the ends of one.
-    const int64_t steps = backward ? axes[2].stride : 1, span = lanes<A> * steps;
-    if (cells <= 4 * span || width < (full || steps == 1 ? span : 3 * span / 4)) return true;
-    if (steps > 1) return false;
-    if (sums) {  // planes add to inputs * outputs * taps of them, vectors, which are read each time
-      if (inputs * outputs == 1) return false;
-      if (full && inputs * taps >= 48 && inputs >= 128 / registers) return true;
-      return 2 * cells * (inputs + outputs) <=
-             (full ? 7 : 3) * lanes<A> * inputs * outputs * taps;
-    }
-    return outputs % lanes<A> == 0 &&
-           (rounded_up(width, lanes<A>) - width) * inputs * taps > 20 * width;
-  }
-
-  // Whether cells are read where they lie, in tiles of all their channels: nearly a walk through
-  // memory in its order. The cells must hold what is computed in, a vector of it or more; the
-  // weights of all channels, which every few positions read, must stay in the second-level cache;
-  // where cells are read once for each input of a group, the cells in the first-level one with them.
-  template <class S>
-  bool reads_in_place() const {
-    if (planes || !std::is_same_v<S, Compute<S>>) return false;
-    if (x.channels < lanes<S> || out_channels() < lanes<S>) return false;
-    if (!groups_fill_vectors<S>()) return false;
-    if (x.size[2] == 1 || x.stride[2] == 0) return false;  // borders are found by their addresses
-    return weight_bytes<S>() * out_channels() <= (inputs == 1 ? 128 << 10 : 10 << 10);
-  }
-
-  // Output channels that are computed together: whole groups and vectors; a cache line, or more
-  // where there are few weights.
-  template <class A>
-  int64_t unit_channels() const {
-    const int64_t step = std::lcm<int64_t>(outputs, 64 / sizeof(A));
-    const int64_t all = (out_channels() + step - 1) / step * step;
-    if (direct) return all;
-    return std::min(all, std::max<int64_t>((4 << 10) / weight_bytes<A>() / step, 1) * step);
-  }
-
-  // Input channels of a panel.
-  template <class A>
-  int64_t panel_channels() const {
-    return planes ? bundle<A>() * inputs : unit_channels<A>() / outputs * inputs;
-  }
-  // Those, or as many output channels, whichever are more: a tile of either may be copied.
-  template <class A>
-  int64_t tile_channels() const {
-    const int64_t read = panel_channels<A>();
-    return std::max(read, read / inputs * outputs);
-  }
-};
 
 // The tiles of a part, once for every element of the batch. Offsets are in bytes.
 struct Work {
@@ -190,12 +70,9 @@ struct Work {
   int64_t place(int64_t input, int64_t inputs, int64_t tap) const {
     if (taps.size() == 1) return input * tap_count() + place(tap);
     int64_t before = 0;
-    for (const Order& of_residue : taps) {
-      if (of_residue.place[tap] >= 0)
-        return inputs * before + input * of_residue.runs.taps + of_residue.place[tap];
-      before += of_residue.runs.taps;
-    }
-    return before;  // never
+    const Order* own = taps.data();
+    while (own->place[tap] < 0) before += own++->runs.taps;  // a tap is one residue's
+    return inputs * before + input * own->runs.taps + own->place[tap];
   }
 
   // That a tile may have. From panels there are tasks enough: they hold few channels.
