@@ -2,8 +2,8 @@
 // each window.
 //
 // A task has a band of fine cells that lie side by side in memory, and takes all windows that may
-// reach it, in C order; what leads out of the band belongs to another task. So no two threads write
-// to one cell, and the order of every sum is fixed. Recorded taps lie in the input: one in the
+// reach it; what leads out of the band belongs to another task. So no two threads write to one cell,
+// and the order of every sum is fixed. Recorded taps lie in the input: one in the
 // padding, which is none of those, changes another cell of the band or nothing.
 //
 // Where channels are innermost, a cell has some of them side by side, its lane.
@@ -48,16 +48,131 @@ struct Bands {
   }
 };
 
-// Adds `count` values, the one at w to cell first + w * step + to[tap], if that is below `cells`.
-template <class S>
-inline void place_row(Compute<S>* cell, uint64_t cells, int64_t first, int64_t step,
-                      const int64_t* to, const S* values, const uint8_t* taps, int64_t count) {
+// How channels and cells are cut into tasks.
+struct Cut {
+  bool packs;              // rows are copied first, so that their values lie side by side
+  int64_t lane = 1;        // channels at once
+  int64_t pieces;          // of the channels of an element of the batch
+  int64_t step = 1;        // between neighbouring cells where they are summed
+  Bands bands;
+
+  // `in_place`: sums are not rounded on the way.
+  Cut(const Job& job, bool innermost, bool in_place)
+      : packs(!innermost && (job.source.stride[2] != 1 || job.numbers->stride[2] != 1)),
+        pieces(job.source.channels), bands(job.windows, 1) {
+    const auto& axis = job.windows.axis;
+    // Windows that reach two bands are taken by both, so that a band should be some windows long.
+    const int outermost = axis[0].extent() > 1 ? 0 : axis[1].extent() > 1 ? 1 : 2;
+    int64_t wanted = 4 * axis[outermost].extent();
+    for (int a = outermost + 1; a < 3; ++a) wanted *= axis[a].fine;
+    // Sums, and rows that are packed, need room.
+    const int64_t most = in_place && !packs ? int64_t(1) << 31 : int64_t(1) << 17;
+    if (innermost) {
+      const int64_t channels = job.source.channels;
+      const int64_t at_once = std::clamp<int64_t>(most / wanted, 16, 256);
+      pieces = ceil_divide(channels, std::min(at_once, channels));
+      lane = ceil_divide(channels, pieces);  // in equal parts
+      step = in_place ? channels : lane;
+    }
+    const bool few = job.source.batch * pieces < 8;  // so that there are tasks enough
+    wanted = std::min(std::max<int64_t>(wanted, (few ? 1 << 12 : 1 << 15) / lane), most / lane);
+    bands = Bands(job.windows, std::max<int64_t>(wanted, 1));
+  }
+};
+
+// From a window's first cell to that of a tap. Computed, since vectors of it are faster than looking
+// it up; what is no tap leads out of every band.
+template <class Index>
+struct TapDistance {
+  using Bits = std::make_unsigned_t<Index>;
+  Bits column, row, depth;      // to the next tap, row and depth, less what the others count of it
+  uint32_t per_row, per_depth;  // what divides by their taps and rows
+  uint32_t taps;
+
+  TapDistance(const Windows& windows, int64_t step) {
+    const auto& axis = windows.axis;
+    const int64_t next = axis[2].dilation * step, next_row = axis[1].dilation * axis[2].fine * step;
+    const int64_t next_depth = axis[0].dilation * axis[1].fine * axis[2].fine * step;
+    column = Bits(next), row = Bits(next_row - axis[2].kernel * next);
+    depth = Bits(next_depth - axis[1].kernel * next_row);
+    per_row = uint32_t(65536 / axis[2].kernel + 1), per_depth = uint32_t(65536 / axis[1].kernel + 1);
+    taps = uint32_t(windows.taps());
+  }
+  // The cells of the taps of windows that begin at first + starts[i], as numbers of which those
+  // before the first cell are the largest; returns the largest one.
+  Bits cells(Bits* __restrict to, Bits first, const Index* __restrict starts,
+             const uint8_t* __restrict tap, int64_t count) const {
+    const TapDistance known = *this;
+    Bits largest = 0;
+    for (int64_t i = 0; i < count; ++i) {
+      const uint32_t number = tap[i];
+      const uint32_t rows = number * known.per_row >> 16, depths = rows * known.per_depth >> 16;
+      const Bits at = first + Bits(starts[i]) + number * known.column + rows * known.row +
+                      depths * known.depth;
+      to[i] = number < known.taps ? at : Bits(-1);
+      largest = std::max(largest, to[i]);
+    }
+    return largest;
+  }
+};
+
+// Adds each value to the cell of its tap, if that is one of `cells`; `starts`: the first cells of the
+// windows, counted from `first`. Every second window at a time: those side by side often take the
+// same cell, and each would wait for the one before it.
+template <class S, class Index>
+inline void place_run(Compute<S>* sums, Index cells, Index first, const Index* starts,
+                      const TapDistance<Index>& distance, const S* values, const uint8_t* taps,
+                      int64_t count) {
+  using Bits = std::make_unsigned_t<Index>;
+  constexpr int64_t most = 256;
+  alignas(64) Bits at[most];
+  for (; count > 0; count -= most, starts += most, values += most, taps += most) {
+    const int64_t many = std::min(count, most);
+    const Bits largest = distance.cells(at, Bits(first), starts, taps, many);
+    auto add = [&](auto inside) {
+      for (int64_t begin = 0; begin < 2; ++begin)
 #pragma GCC unroll 4
-  for (int64_t w = 0; w < count; ++w, first += step) {
-    const uint64_t at = uint64_t(first + to[taps[w]]);
-    if (at < cells) cell[at] += widen(values[w]);
+        for (int64_t i = begin; i < many; i += 2)
+          if (inside || at[i] < Bits(cells)) sums[at[i]] += widen(values[i]);
+    };
+    if (largest < Bits(cells)) add(std::true_type{});
+    else add(std::false_type{});
   }
 }
+
+// The windows of a band in runs: their values lie side by side, and so do their taps.
+template <class Index>
+struct Runs {
+  Triple size{};              // windows of the band
+  Triple step{};              // of a run, on each axis
+  std::vector<Index> starts;  // the first cells of its windows, in each of the `width` channels
+
+  // `between`: cells from a window to the next on each axis. `packs`: rows are put side by side.
+  void go_to(const std::array<Band, 3>& bands, const Triple& between, int64_t width,
+             std::initializer_list<const View*> views, bool packs) {
+    constexpr int64_t enough = 1024;
+    const Triple before = std::exchange(step, {1, 1, 1});
+    for (int a = 0; a < 3; ++a) size[a] = bands[a].last - bands[a].first;
+    int64_t run = width;
+    if (packs) step[2] = size[2];
+    for (int a = packs ? -1 : 2; a >= 0; --a) {
+      const bool dense = size[a] == 1 || std::ranges::all_of(views, [&](const View* view) {
+        return view->stride[a] == run;
+      });
+      if (dense) step[a] = std::min(size[a], std::max<int64_t>(enough / run, 1));
+      if (step[a] < size[a]) break;
+      run *= step[a];
+    }
+    if (step == before) return;
+    starts.resize(size_t(step[0] * step[1] * step[2] * width));
+    Index* to = starts.data();
+    for (int64_t d = 0; d < step[0]; ++d)
+      for (int64_t h = 0; h < step[1]; ++h)
+        for (int64_t w = 0; w < step[2]; ++w)
+          for (int64_t lane = 0; lane < width; ++lane)
+            *to++ = Index(d * between[0] + h * between[1] + w * between[2] + lane);
+  }
+};
 
 // The same values without gaps.
 template <class T>
@@ -93,91 +208,115 @@ struct Stacked : Job {
   }
 };
 
+// What a thread needs. Tasks come part by part: what is known of one serves all planes.
+template <class S, bool innermost, class Index>
+class Placer {
+  using A = Compute<S>;
+  static constexpr bool in_place = std::is_same_v<S, A>;
+
+ public:
+  Placer(const Job& job, const Cut& cut)
+      : job(job), cut(cut), distance(job.windows, cut.step), known(-1) {
+    const auto& axis = job.windows.axis;
+    const Triple& chunk = cut.bands.chunk;
+    if (!in_place) sums.resize(size_t(chunk[0] * chunk[1] * chunk[2] * cut.step));
+    if (cut.packs) {
+      const int64_t longest = (chunk[2] + axis[2].extent()) / axis[2].stride + 1;
+      value_room.resize(size_t(std::min(longest, axis[2].coarse)));
+      tap_room.resize(value_room.size());
+    }
+    between = {axis[0].stride * axis[1].fine * axis[2].fine * cut.step,
+               axis[1].stride * axis[2].fine * cut.step, axis[2].stride * cut.step};
+  }
+
+  void operator()(int64_t n, int64_t part, int64_t, int64_t piece) {
+    if (part != known) go_to(part);
+    const auto& [depths, rows, columns] = bands;
+    const View& target = job.target;
+    const int64_t c = piece * cut.lane, step = cut.step;
+    const int64_t width = innermost ? std::min(cut.lane, target.channels - c) : 1;
+    S* out = row_of<S>(target, n, c, depths.begin, rows.begin) + columns.begin * target.stride[2];
+    A* put;
+    if constexpr (in_place) put = out;
+    else put = sums.data();
+    each_run(cells, width, !innermost || width == step,
+             [&](int64_t cell, int64_t count) { std::fill_n(put + cell * step, count, A(0)); });
+    place(put, n, c, width);
+    if constexpr (!in_place)
+      each_run(cells, width, !innermost || (width == step && step == target.stride[2]),
+               [&](int64_t cell, int64_t numbers) {
+        each_vector<lanes<A>>(numbers, [&](int64_t k, int64_t count) {
+          store(out + cell * target.stride[2] + k, load(put + cell * step + k, count), count);
+        });
+      });
+  }
+
+ private:
+  const Job& job;
+  const Cut& cut;
+  const TapDistance<Index> distance;
+  Triple between;  // cells from a window to the next on each axis
+  int64_t known;
+  std::array<Band, 3> bands{};
+  int64_t cells = 0, first = 0;  // of the bands, and from their first one to that of the windows
+  Runs<Index> runs;
+  Buffer<A> sums;
+  Buffer<S> value_room;
+  Buffer<uint8_t> tap_room;
+
+  void go_to(int64_t part) {
+    const auto& axis = job.windows.axis;
+    bands = cut.bands.of(job.windows, known = part);
+    cells = 1, first = 0;
+    for (int a = 0; a < 3; ++a) {
+      cells *= bands[a].end - bands[a].begin;
+      first = first * axis[a].fine + axis[a].start(bands[a].first) - bands[a].begin;
+    }
+    runs.go_to(bands, between, cut.lane, {&job.source, job.numbers}, cut.packs);
+  }
+
+  // The values of all windows, to a band that begins at `put`.
+  void place(A* put, int64_t n, int64_t c, int64_t width) {
+    const View &source = job.source, &taps = *job.numbers;
+    const auto& [size, step, starts] = runs;
+    for (int64_t d = 0; d < size[0]; d += step[0])
+      for (int64_t h = 0; h < size[1]; h += step[1])
+        for (int64_t w = 0; w < size[2]; w += step[2]) {
+          const Triple at{bands[0].first + d, bands[1].first + h, bands[2].first + w};
+          const int64_t many = std::min(step[2], size[2] - w);
+          const S* value = row_of<S>(source, n, c, at[0], at[1]) + at[2] * source.stride[2];
+          const uint8_t* tap = row_of<uint8_t>(taps, n, c, at[0], at[1]) + at[2] * taps.stride[2];
+          if (cut.packs) {
+            value = packed(value, source.stride[2], many, value_room.data());
+            tap = packed(tap, taps.stride[2], many, tap_room.data());
+          }
+          place_run<S>(put, Index(cells * cut.step),
+                       Index(first * cut.step + d * between[0] + h * between[1] + w * between[2]),
+                       starts.data(), distance, value, tap,
+                       std::min(step[0], size[0] - d) * std::min(step[1], size[1] - h) * many * width);
+        }
+  }
+};
+
 template <class S, bool innermost>
 void place_values(const Job& job) {
-  using A = Compute<S>;
-  constexpr bool in_place = std::is_same_v<S, A>;  // sums are not rounded on the way
-  const View &source = job.source, &taps = *job.numbers, &target = job.target;
+  if (job.source.elements() == 0) return;
   const auto& axis = job.windows.axis;
-  if (source.elements() == 0) return;
-  const int64_t channels = innermost ? source.channels : 1;
-  // every distance below, from a window's first cell to a tap or to a band, is smaller than this
+  const Cut cut(job, innermost, std::is_same_v<S, Compute<S>>);
+  // every distance from a window's first cell to a tap or to a band is smaller than this
   checked_product({4, axis[0].fine + axis[0].extent(), axis[1].fine + axis[1].extent(),
-                   axis[2].fine + axis[2].extent(), channels});
-  // Cells of a band: windows that reach two bands are taken by both, so that a band should be some
-  // windows long; enough tasks, if planes are few.
-  const int outermost = axis[0].extent() > 1 ? 0 : axis[1].extent() > 1 ? 1 : 2;
-  int64_t wanted = 4 * axis[outermost].extent();
-  for (int a = outermost + 1; a < 3; ++a) wanted *= axis[a].fine;
-  // Channels at once, in equal parts. Sums, and rows that are packed, need room.
-  const bool packs = !innermost && (source.stride[2] != 1 || taps.stride[2] != 1);
-  const int64_t most = in_place && !packs ? int64_t(1) << 31 : int64_t(1) << 17;
-  const int64_t at_once = std::clamp<int64_t>(most / wanted, 16, 256);
-  const int64_t lanes_of = ceil_divide(channels, std::min(at_once, channels));
-  const int64_t lane = ceil_divide(channels, lanes_of), planes = source.channels / channels;
-  const int64_t step = !innermost ? 1 : in_place ? channels : lane;  // between neighbouring cells
-  const int64_t pieces = source.batch * planes * lanes_of;
-  wanted = std::min(std::max(wanted, (pieces < 8 ? 1 << 12 : 1 << 15) / lane), most / lane);
-  const Bands bands(job.windows, std::max<int64_t>(wanted, 1));
-  // From a window's first cell to that of a tap; what is no tap leads out of every band.
-  std::array<int64_t, 256> to;
-  to.fill(std::numeric_limits<int64_t>::min() / 2);
-  for (int64_t tap = 0; tap < job.windows.taps(); ++tap) {
-    const auto [d, h, w] = job.windows.step(tap);
-    to[tap] = ((d * axis[1].fine + h) * axis[2].fine + w) * step;
-  }
-  const int64_t room = bands.chunk[0] * bands.chunk[1] * bands.chunk[2];
-  const int64_t longest =  // windows of a row
-      std::min((bands.chunk[2] + axis[2].extent()) / axis[2].stride + 1, axis[2].coarse);
-  // part by part: what is known of one serves all planes
-  each_row(bands.all(), source.batch, {1, planes * lanes_of, 1}, room * lane, [&] {
-    return [&, at = std::array<Band, 3>{}, known = int64_t(-1),
-            sums = Buffer<A>(size_t(in_place ? 0 : room * step)),
-            value_room = Buffer<S>(size_t(packs ? longest : 0)),
-            tap_room = Buffer<uint8_t>(size_t(packs ? longest : 0))](
-               int64_t part, int64_t n, int64_t, int64_t piece) mutable {
-      if (part != known) at = bands.of(job.windows, known = part);
-      const auto& [depths, rows, columns] = at;
-      const int64_t c = innermost ? piece * lane : piece, many = columns.last - columns.first;
-      const int64_t width = innermost ? std::min(lane, channels - c) : 1;  // channels of a cell
-      const int64_t cells = (depths.end - depths.begin) * (rows.end - rows.begin) *
-                            (columns.end - columns.begin);
-      S* out = row_of<S>(target, n, c, depths.begin, rows.begin) + columns.begin * target.stride[2];
-      A* put;
-      if constexpr (in_place) put = out;
-      else put = sums.data();
-      each_run(cells, width, !innermost || width == step,
-               [&](int64_t cell, int64_t count) { std::fill_n(put + cell * step, count, A(0)); });
-      for (int64_t d = depths.first; d < depths.last; ++d) {
-        const S* values = row_of<S>(source, n, c, d, rows.first) + columns.first * source.stride[2];
-        const uint8_t* tap =
-            row_of<uint8_t>(taps, n, c, d, rows.first) + columns.first * taps.stride[2];
-        int64_t first = (((axis[0].start(d) - depths.begin) * axis[1].fine +
-                          axis[1].start(rows.first) - rows.begin) * axis[2].fine +
-                         axis[2].start(columns.first) - columns.begin) * step;
-        for (int64_t h = rows.first; h < rows.last; ++h) {
-          if constexpr (innermost)  // the channels of a window are a row
-            for (int64_t w = 0; w < many; ++w)
-              place_row<S>(put, uint64_t(cells * step), first + w * axis[2].stride * step, 1,
-                           to.data(), values + w * source.stride[2], tap + w * taps.stride[2],
-                           width);
-          else
-            place_row<S>(put, uint64_t(cells), first, axis[2].stride, to.data(),
-                         packed(values, source.stride[2], many, value_room.data()),
-                         packed(tap, taps.stride[2], many, tap_room.data()), many);
-          values += source.stride[1], tap += taps.stride[1];
-          first += axis[1].stride * axis[2].fine * step;
-        }
-      }
-      if constexpr (!in_place)
-        each_run(cells, width, !innermost || (width == step && step == target.stride[2]),
-                 [&](int64_t cell, int64_t numbers) {
-          each_vector<lanes<A>>(numbers, [&](int64_t k, int64_t count) {
-            store(out + cell * target.stride[2] + k, load(put + cell * step + k, count), count);
-          });
-        });
-    };
-  });
+                   axis[2].fine + axis[2].extent(), cut.step});
+  double reach = 0;  // and of one band than this
+  for (int a = 0; a < 3; ++a)
+    reach = reach * double(axis[a].fine) + double(cut.bands.chunk[a]) + 2 * double(axis[a].extent());
+  const Triple& chunk = cut.bands.chunk;
+  const int64_t cost = chunk[0] * chunk[1] * chunk[2] * cut.lane;
+  auto run = [&]<class Index>(Index) {
+    each_row(job.source.batch, cut.bands.all(), {1, cut.pieces, 1}, cost,
+             [&] { return Placer<S, innermost, Index>(job, cut); });
+  };
+  if (reach * double(cut.step) < double(1 << 30)) run(int32_t{});
+  else run(int64_t{});
 }
 
 }  // namespace
