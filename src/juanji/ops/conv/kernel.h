@@ -8,12 +8,6 @@
 
 namespace juanji {
 
-#if defined(__AVX512F__) || defined(__aarch64__)
-inline constexpr int registers = 32;
-#else
-inline constexpr int registers = 16;
-#endif
-
 // Height of a stack that fills the registers.
 inline constexpr int full_stack = registers == 32 ? 12 : 8;
 

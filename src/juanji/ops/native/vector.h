@@ -22,6 +22,11 @@ inline constexpr int vector_bytes = 32;
 #else
 inline constexpr int vector_bytes = 16;  // SSE2, NEON
 #endif
+#if defined(__AVX512F__) || defined(__aarch64__)
+inline constexpr int registers = 32;
+#else
+inline constexpr int registers = 16;
+#endif
 
 struct bfloat16 {
   uint16_t bits;

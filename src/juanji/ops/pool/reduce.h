@@ -109,6 +109,9 @@ inline bool any(const Mask<A>& mask) {
   return found != 0;
 }
 
+// Vectors at once of what needs few registers: sources come in runs of that length.
+inline constexpr int long_runs = registers / 4;
+
 // Every operation has a State for a vector of target cells, `begin` and `take` for each source, and
 // `finish`, which writes `count` of them. `at` is the first lane's place along the vectors.
 
@@ -116,7 +119,7 @@ template <class S, bool numbered>
 struct Maximum {
   using A = Compute<S>;
   static constexpr A padding = -std::numeric_limits<A>::infinity();  // changes nothing
-  static constexpr int unroll = 4, passes = 1;
+  static constexpr int unroll = long_runs, passes = 1;
   struct State {
     Vector<A> best;
     Mask<A> tap;
@@ -149,7 +152,7 @@ struct Maximum {
 template <class T, bool scaled>
 struct Sum {
   using A = Compute<T>;
-  static constexpr int unroll = 4, passes = 1;
+  static constexpr int unroll = long_runs, passes = 1;
   struct State {
     Vector<A> total;
   };
@@ -283,8 +286,12 @@ inline void reduce(const Op& op, const S* source, const Taps<typename Op::A>& ta
     return;
   }
   int64_t at = 0;
-  for (; at + Op::unroll * width <= count; at += Op::unroll * width)
-    reduce_block<Op::unroll, true>(op, source, taps, at, width);
+  if constexpr (Op::unroll > 4)
+    for (; at + Op::unroll * width <= count; at += Op::unroll * width)
+      reduce_block<Op::unroll, true>(op, source, taps, at, width);
+  constexpr int vectors = std::min(Op::unroll, 4);
+  for (; at + vectors * width <= count; at += vectors * width)
+    reduce_block<vectors, true>(op, source, taps, at, width);
   for (; at < count; at += width)  // the last one some again, to the same end
     reduce_block<1, true>(op, source, taps, std::min(at, count - width), width);
 }
