@@ -15,7 +15,8 @@ from juanji import functional as F
 from juanji.bind import bind
 from juanji.ops.conv import conv_spec
 from juanji.ops.dispatch import why
-from juanji.ops.shuffle import op, reference
+from juanji.ops.pointwise import reference
+from juanji.ops.shuffle import op
 
 # channels in and out, groups, shuffled before and after: remainders of every tile
 CHANNELS = [

@@ -1,6 +1,6 @@
 // Grouped convolution with few channels per group, depthwise above all, and its gradients:
 // README.md.
-#include "../shuffle/pointwise_operators.h"
+#include "../pointwise/operators.h"
 #include "correlate.h"
 
 namespace juanji {

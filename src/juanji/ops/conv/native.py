@@ -16,6 +16,7 @@ from ...bind import Axis, Bound
 from ...spec import Conv
 from .. import layout
 from ..native import Kernel, native_status, unavailable, vector_lanes, wants_gradient
+from ..pointwise import native as pointwise
 
 WHOLE = (torch.float32, torch.float64)  # computed in as they are
 # Channels per group: with more, torch is at the limit, and with as many, if they are innermost, in
@@ -24,8 +25,7 @@ MOST_CHANNELS = 16
 DTYPES_OF_TORCH = (
     (torch.float32, torch.bfloat16) if torch.cpu._is_avx512_bf16_supported() else (torch.float32,)
 )
-MOST_OF_PRODUCT = 64  # with one tap at each position, which makes it a small matrix product,
-MOST_OF_PRODUCTS = 8192  # and in all groups
+MOST_OF_PRODUCT = 64  # with one tap at each position, which makes it a small matrix product
 LARGE = 200_000  # elements of the output, from which on torch's overhead does not count,
 BEYOND_CACHES = 4_000_000  # and from which on memory decides, which our kernels ask for earlier
 FEW = 4  # channels of a cell; taking more apart, where they fill no vector, takes longer than torch
@@ -74,7 +74,7 @@ def _most_channels(input: Tensor, bound: Bound) -> int:
     assert isinstance(spec, Conv)
     if any(a.kernel > 1 or a.stride > 1 or a.pad_low or a.pad_high for a in axes):
         return MOST_CHANNELS
-    if max(spec.in_channels, spec.out_channels) > MOST_OF_PRODUCTS:
+    if max(spec.in_channels, spec.out_channels) > pointwise.MOST_CHANNELS:
         return MOST_CHANNELS
     if input.dtype not in WHOLE and layout.channels_innermost(input, len(axes)):
         return MOST_CHANNELS

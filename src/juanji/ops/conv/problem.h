@@ -51,9 +51,9 @@ struct Problem {
   // (`innermost`) if vectors hold several whole groups, nor for the sums of a small group's weights.
   template <class S>
   bool is_product(bool innermost, bool sums) const {
-    constexpr int64_t lane_count = lanes<Compute<S>>, most_channels = 8192;
+    constexpr int64_t lane_count = lanes<Compute<S>>;
     if (groups == 1 || inputs * outputs == 1) return false;
-    if (groups * std::max(inputs, outputs) > most_channels) return false;
+    if (groups * std::max(inputs, outputs) > most_pointwise_channels) return false;
     for (const Axis& axis : axes)
       if (axis.kernel > 1 || axis.stride > 1 || axis.pad > 0 || axis.fine != axis.coarse)
         return false;

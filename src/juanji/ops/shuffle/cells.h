@@ -1,4 +1,5 @@
-// The cells of a tensor: all positions of some of its axes, in order, and where they lie in memory.
+// The cells of a tensor: all positions of some of its axes, in order, and where they lie in memory;
+// and where its channels go.
 #pragma once
 
 #include "tensor.h"
@@ -56,6 +57,18 @@ inline Tensor empty_with(const Tensor& like, int64_t channels, bool innermost) {
   for (int64_t axis = 0; axis < like.dim(); ++axis)
     shape[axis] = axis == 1 ? channels : like.size(axis);
   return empty(shape, like.scalar_type(), innermost);
+}
+
+inline void check_feature_maps(const char* name, const Tensor& tensor, int64_t axes) {
+  STD_TORCH_CHECK(tensor.dim() >= axes, name, " must have at least ", axes, " dimensions, got ",
+                  tensor.dim());
+  STD_TORCH_CHECK(tensor.is_cpu(), name, " must be on the CPU");
+}
+
+inline void check_divides(const char* name, int64_t groups, int64_t channels) {
+  STD_TORCH_CHECK(groups >= 1 && channels % groups == 0, name,
+                  " must be at least 1 and divide the channels, got ", groups, " for ", channels,
+                  " channels");
 }
 
 }  // namespace

@@ -8,6 +8,7 @@ from ...bind import Bound
 from .. import check
 from ..conv import op as conv
 from ..dispatch import Candidate, dispatch
+from ..pointwise import native as pointwise
 from . import composed, native
 
 
@@ -39,10 +40,10 @@ def _one_after_the_other(
 
 
 SHUFFLE = (
-    Candidate("native", native.shuffle, native.shuffle_declines),
+    Candidate("native", native.shuffle, native.declines),
     Candidate("torch", composed.shuffle),
 )
 CONVOLVE = (
-    Candidate("native", native.convolve, native.declines),
+    Candidate("native", pointwise.convolve, pointwise.declines),
     Candidate("one after the other", _one_after_the_other),
 )

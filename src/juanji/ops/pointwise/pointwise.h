@@ -1,9 +1,9 @@
 // Grouped 1x1 convolution between two shuffles, in both layouts.
 #pragma once
 
-#include "cells.h"
+#include "../shuffle/cells.h"
 #include "product.h"
-#include "transpose.h"
+#include "../shuffle/transpose.h"
 
 namespace juanji {
 namespace {

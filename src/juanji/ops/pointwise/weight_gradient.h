@@ -1,9 +1,9 @@
 // The gradient of the weight of a grouped 1x1 convolution between two shuffles.
 #pragma once
 
-#include "cells.h"
-#include "product.h"
+#include "../shuffle/cells.h"
 #include "pointwise.h"
+#include "product.h"
 
 namespace juanji {
 namespace {

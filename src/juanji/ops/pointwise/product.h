@@ -10,15 +10,15 @@
 namespace juanji {
 namespace {
 
-inline constexpr bool wide = vector_bytes == 64;  // 32 vector registers instead of 16
+inline constexpr bool many_registers = registers == 32;
 
 // Channels innermost: positions x vectors of output channels.
-inline constexpr int row_positions = wide ? 12 : 6, row_vectors = 2;
+inline constexpr int row_positions = many_registers ? 12 : 6, row_vectors = 2;
 // Channels outermost: output channels x vectors of positions.
-inline constexpr int plane_channels = wide ? 8 : 4, plane_vectors = 3;
+inline constexpr int plane_channels = many_registers ? 8 : 4, plane_vectors = 3;
 // Gradient of the weight: output channels x vectors of input channels; a third of them at the end,
 // and 12 x 1 for few input channels.
-inline constexpr int weight_outputs(int vectors) { return wide || vectors == 1 ? 12 : 6; }
+inline constexpr int weight_outputs(int vectors) { return many_registers || vectors == 1 ? 12 : 6; }
 
 // `count` outputs of each of `positions` positions: the input channels at `channel` of a position,
 // times the weights (depth, row_vectors * lanes), on top of the bias. Weights and bias are filled

@@ -6,6 +6,9 @@
 
 namespace juanji {
 
+// Of the input or the output: those of a few positions wait in a cache.
+inline constexpr int64_t most_pointwise_channels = 8192;
+
 // `before` and `after` are the groups of the shuffles, 1 for none. Transposed, the weight is read
 // the other way round.
 Tensor pointwise_conv(const Tensor& input, const Tensor& weight, const std::optional<Tensor>& bias,
