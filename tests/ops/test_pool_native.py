@@ -486,6 +486,10 @@ def test_one_repeated_index_among_others_has_one_gradient(last: bool) -> None:
         ((1, 1, 17, 33, 31), 3, 2, 1, 1),
         ((2, 5, 5, 47, 41), 2, (3, 1, 1), 0, 1),
         ((2, 70, 20, 18), 5, (1, 2), 2, 1),
+        ((9, 70, 7, 5), 3, 2, 1, 1),  # many planes in a run
+        ((3, 300, 7, 7), 7, 7, 0, 1),
+        ((2, 5, 3, 600), (3, 2), (1, 3), 1, 1),
+        ((2, 67, 3, 4, 5), 2, 2, 1, 1),
     ],
 )
 def test_a_gradient_put_together_of_bands_is_that_of_torch(
@@ -508,3 +512,48 @@ def test_a_gradient_put_together_of_bands_is_that_of_torch(
         torch.autograd.grad(y, x, grad), torch.autograd.grad(expected, x, grad), strict=True
     ):
         assert got.equal(wanted)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("innermost", [False, True])
+def test_values_without_order_in_memory_are_placed_like_others(
+    innermost: bool, dtype: torch.dtype
+) -> None:
+    shape = (3, 5, 4, 21)
+    taps = torch.randint(15, shape, dtype=torch.uint8)
+    if innermost:
+        taps = taps.contiguous(memory_format=torch.channels_last)
+    numbers = (11, 45, 3, 5, 2, 2, 0, 0)  # the size, the kernel, the strides, the padding
+    one = torch.tensor(3.0, dtype=dtype)
+    some = torch.randint(-4, 5, (3, 5, 8, 42)).to(dtype)[:, :, ::2, ::2]
+    for upstream in (one.expand(shape), some, some.flip(3)):
+        dense = upstream.clone(memory_format=torch.contiguous_format)
+        if innermost:
+            dense = dense.contiguous(memory_format=torch.channels_last)
+        got = torch.ops.juanji.place_taps(upstream, taps, numbers)
+        assert got.equal(torch.ops.juanji.place_taps(dense, taps, numbers))
+
+
+@pytest.mark.parametrize("innermost", [False, True])
+def test_what_is_no_tap_leads_nowhere(innermost: bool) -> None:
+    upstream = torch.arange(1.0, 13.0).view(1, 3, 2, 2)
+    taps = torch.full((1, 3, 2, 2), 14, dtype=torch.uint8)  # those of 2 x 7 cells are 0 to 13
+    taps[0, 1, 0, 0] = 0
+    taps[0, 2, 1, 1] = 255
+    if innermost:
+        upstream, taps = (x.contiguous(memory_format=torch.channels_last) for x in (upstream, taps))
+    placed = torch.ops.juanji.place_taps(upstream, taps, (5, 4, 2, 7, 3, 1, 0, 0))
+    expected = torch.zeros(1, 3, 5, 4)
+    expected[0, 1, 0, 0] = 5
+    assert placed.equal(expected)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_taps_may_be_further_apart_than_32_bits_count(channels: int) -> None:
+    upstream = torch.arange(1.0, 1.0 + 5 * channels).view(1, channels, 5)
+    taps = torch.zeros(1, channels, 5, dtype=torch.uint8)
+    taps[..., 1::2] = 1  # leads out of the input
+    placed = torch.ops.juanji.place_taps(upstream, taps, (7, 2, 1, 0, 2**31 - 1))
+    expected = torch.zeros(1, channels, 7)
+    expected[..., :5:2] = upstream[..., ::2]
+    assert placed.equal(expected)
