@@ -525,8 +525,8 @@ def test_values_without_order_in_memory_are_placed_like_others(
         taps = taps.contiguous(memory_format=torch.channels_last)
     numbers = (11, 45, 3, 5, 2, 2, 0, 0)  # the size, the kernel, the strides, the padding
     one = torch.tensor(3.0, dtype=dtype)
-    some = torch.randint(-4, 5, (3, 5, 8, 42)).to(dtype)[:, :, ::2, ::2]
-    for upstream in (one.expand(shape), some, some.flip(3)):
+    some = torch.randint(-4, 5, (3, 10, 8, 42)).to(dtype)
+    for upstream in (one.expand(shape), some[:, ::2, ::2, ::2], some[:, :5, ::2, :21]):
         dense = upstream.clone(memory_format=torch.contiguous_format)
         if innermost:
             dense = dense.contiguous(memory_format=torch.channels_last)
@@ -550,10 +550,10 @@ def test_what_is_no_tap_leads_nowhere(innermost: bool) -> None:
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_taps_may_be_further_apart_than_32_bits_count(channels: int) -> None:
-    upstream = torch.arange(1.0, 1.0 + 5 * channels).view(1, channels, 5)
-    taps = torch.zeros(1, channels, 5, dtype=torch.uint8)
-    taps[..., 1::2] = 1  # leads out of the input
-    placed = torch.ops.juanji.place_taps(upstream, taps, (7, 2, 1, 0, 2**31 - 1))
-    expected = torch.zeros(1, channels, 7)
-    expected[..., :5:2] = upstream[..., ::2]
+    upstream = torch.arange(1.0, 1.0 + 8 * channels).view(1, channels, 2, 4)
+    taps = torch.zeros(1, channels, 2, 4, dtype=torch.uint8)
+    taps[..., 1::2] = 1  # leads out of the input, 2**32 cells from where the window begins
+    placed = torch.ops.juanji.place_taps(upstream, taps, (3, 4, 2, 1, 1, 1, 0, 0, 2**30, 1))
+    expected = torch.zeros(1, channels, 3, 4)
+    expected[..., :2, ::2] = upstream[..., ::2]
     assert placed.equal(expected)
