@@ -3,8 +3,8 @@
 //
 // A task has a band of fine cells that lie side by side in memory, and takes all windows that may
 // reach it; what leads out of the band belongs to another task. So no two threads write to one cell,
-// and the order of every sum is fixed. Recorded taps lie in the input: one in the
-// padding, which is none of those, changes another cell of the band or nothing.
+// and the order of every sum is fixed. Recorded taps lie in the input: one in the padding, which is
+// none of those, changes another cell of the band or nothing.
 //
 // Where channels are innermost, a cell has some of them side by side, its lane.
 #pragma once
@@ -50,10 +50,10 @@ struct Bands {
 
 // How channels and cells are cut into tasks.
 struct Cut {
-  bool packs;              // rows are copied first, so that their values lie side by side
-  int64_t lane = 1;        // channels at once
-  int64_t pieces;          // of the channels of an element of the batch
-  int64_t step = 1;        // between neighbouring cells where they are summed
+  bool packs;        // rows are copied first, so that their values lie side by side
+  int64_t lane = 1;  // channels at once
+  int64_t pieces;    // of the channels of an element of the batch
+  int64_t step = 1;  // between neighbouring cells where they are summed
   Bands bands;
 
   // `in_place`: sums are not rounded on the way.
@@ -150,19 +150,10 @@ struct Runs {
   // `between`: cells from a window to the next on each axis. `packs`: rows are put side by side.
   void go_to(const std::array<Band, 3>& bands, const Triple& between, int64_t width,
              std::initializer_list<const View*> views, bool packs) {
-    constexpr int64_t enough = 1024;
     const Triple before = std::exchange(step, {1, 1, 1});
     for (int a = 0; a < 3; ++a) size[a] = bands[a].last - bands[a].first;
-    int64_t run = width;
     if (packs) step[2] = size[2];
-    for (int a = packs ? -1 : 2; a >= 0; --a) {
-      const bool dense = size[a] == 1 || std::ranges::all_of(views, [&](const View* view) {
-        return view->stride[a] == run;
-      });
-      if (dense) step[a] = std::min(size[a], std::max<int64_t>(enough / run, 1));
-      if (step[a] < size[a]) break;
-      run *= step[a];
-    }
+    else join(width, views);
     if (step == before) return;
     starts.resize(size_t(step[0] * step[1] * step[2] * width));
     Index* to = starts.data();
@@ -171,6 +162,20 @@ struct Runs {
         for (int64_t w = 0; w < step[2]; ++w)
           for (int64_t lane = 0; lane < width; ++lane)
             *to++ = Index(d * between[0] + h * between[1] + w * between[2] + lane);
+  }
+
+ private:
+  // Windows one after the other in memory, enough of them: of a row, of rows, of depths.
+  void join(int64_t run, std::initializer_list<const View*> views) {
+    constexpr int64_t enough = 1024;
+    for (int a = 2; a >= 0; --a) {
+      if (size[a] <= 1) continue;
+      for (const View* view : views)
+        if (view->stride[a] != run) return;
+      step[a] = std::min(size[a], std::max<int64_t>(enough / run, 1));
+      if (step[a] < size[a]) return;
+      run *= step[a];
+    }
   }
 };
 
