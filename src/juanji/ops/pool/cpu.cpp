@@ -1,5 +1,5 @@
 // The operators of pooling: what they take, check and return, and which way a job goes: boxes.h,
-// cells.h, panels.h, lines.h, planes.h, place.h. What is made of the sources: reduce.h; the
+// cells.h, panels.h, lines.h, planes.h, place.h, which bands.h cuts. What is made of the sources: reduce.h; the
 // relation: window.h.
 #include "draw.h"
 #include "lines.h"

@@ -9,76 +9,11 @@
 // Where channels are innermost, a cell has some of them side by side, its lane.
 #pragma once
 
-#include "job.h"
+#include "bands.h"
 #include "walk.h"
 
 namespace juanji {
 namespace {
-
-// Along one axis: fine cells [begin, end), and the windows [first, last) that may reach them.
-struct Band {
-  int64_t begin, end, first, last;
-};
-
-// How the cells of a plane are cut.
-struct Bands {
-  Triple chunk{1, 1, 1}, count;
-
-  Bands(const Windows& windows, int64_t cells) {
-    for (int a = 2; a >= 0; --a) {
-      const Axis& axis = windows.axis[a];
-      // in whole strides, so that windows side by side belong to one band
-      const int64_t part = cells >= axis.stride ? cells / axis.stride * axis.stride : cells;
-      chunk[a] = std::clamp(part, int64_t(1), axis.fine);
-      if (chunk[a] < axis.fine) break;
-      cells /= chunk[a];
-    }
-    for (int a = 0; a < 3; ++a) count[a] = ceil_divide(windows.axis[a].fine, chunk[a]);
-  }
-  int64_t all() const { return count[0] * count[1] * count[2]; }
-  std::array<Band, 3> of(const Windows& windows, int64_t part) const {
-    std::array<Band, 3> bands{};
-    for (int a = 2; a >= 0; part /= count[a--]) {
-      const Axis& axis = windows.axis[a];
-      const int64_t begin = part % count[a] * chunk[a], end = std::min(begin + chunk[a], axis.fine);
-      const auto [first, last] = axis.sources(true, begin, end);
-      bands[a] = {begin, end, first, last};
-    }
-    return bands;
-  }
-};
-
-// How channels and cells are cut into tasks.
-struct Cut {
-  bool packs;        // rows are copied first, so that their values lie side by side
-  int64_t lane = 1;  // channels at once
-  int64_t pieces;    // of the channels of an element of the batch
-  int64_t step = 1;  // between neighbouring cells where they are summed
-  Bands bands;
-
-  // `in_place`: sums are not rounded on the way.
-  Cut(const Job& job, bool innermost, bool in_place)
-      : packs(!innermost && (job.source.stride[2] != 1 || job.numbers->stride[2] != 1)),
-        pieces(job.source.channels), bands(job.windows, 1) {
-    const auto& axis = job.windows.axis;
-    // Windows that reach two bands are taken by both, so that a band should be some windows long.
-    const int outermost = axis[0].extent() > 1 ? 0 : axis[1].extent() > 1 ? 1 : 2;
-    int64_t wanted = 4 * axis[outermost].extent();
-    for (int a = outermost + 1; a < 3; ++a) wanted *= axis[a].fine;
-    // Sums, and rows that are packed, need room.
-    const int64_t most = in_place && !packs ? int64_t(1) << 31 : int64_t(1) << 17;
-    if (innermost) {
-      const int64_t channels = job.source.channels;
-      const int64_t at_once = std::clamp<int64_t>(most / wanted, 16, 256);
-      pieces = ceil_divide(channels, std::min(at_once, channels));
-      lane = ceil_divide(channels, pieces);  // in equal parts
-      step = in_place ? channels : lane;
-    }
-    const bool few = job.source.batch * pieces < 8;  // so that there are tasks enough
-    wanted = std::min(std::max<int64_t>(wanted, (few ? 1 << 12 : 1 << 15) / lane), most / lane);
-    bands = Bands(job.windows, std::max<int64_t>(wanted, 1));
-  }
-};
 
 // From a window's first cell to that of a tap. Computed, since vectors of it are faster than looking
 // it up; what is no tap leads out of every band.
@@ -89,12 +24,12 @@ struct TapDistance {
   uint32_t per_row, per_depth;  // what divides by their taps and rows
   uint32_t taps;
 
-  TapDistance(const Windows& windows, int64_t step) {
+  TapDistance(const Windows& windows, const Triple& pitch) {
     const auto& axis = windows.axis;
-    const int64_t next = axis[2].dilation * step, next_row = axis[1].dilation * axis[2].fine * step;
-    const int64_t next_depth = axis[0].dilation * axis[1].fine * axis[2].fine * step;
-    column = Bits(next), row = Bits(next_row - axis[2].kernel * next);
-    depth = Bits(next_depth - axis[1].kernel * next_row);
+    Triple next;
+    for (int a = 0; a < 3; ++a) next[a] = axis[a].dilation * pitch[a];
+    column = Bits(next[2]), row = Bits(next[1] - axis[2].kernel * next[2]);
+    depth = Bits(next[0] - axis[1].kernel * next[1]);
     per_row = uint32_t(65536 / axis[2].kernel + 1), per_depth = uint32_t(65536 / axis[1].kernel + 1);
     taps = uint32_t(windows.taps());
   }
@@ -195,24 +130,6 @@ inline void each_run(int64_t cells, int64_t width, bool dense, const Each& each)
   for (int64_t cell = 0; cell < cells; ++cell) each(cell, width);
 }
 
-// Planes that no window leaves along the depth, as the depths of one plane of all channels: a band
-// may then have several of them.
-struct Stacked : Job {
-  View taps;
-
-  explicit Stacked(const Job& job) : Job(job), taps(*job.numbers) {
-    const Axis& depth = windows.axis[0];
-    if (depth.fine > 1 || depth.coarse > 1 || depth.kernel > 1) return;
-    const int64_t planes = source.channels;
-    windows.axis[0] = {planes, planes, 1, 1, 1, 0};
-    for (View* view : {&source, &target, &taps}) {
-      view->size[0] = planes, view->stride[0] = view->channel_stride;
-      view->channels = 1;
-    }
-    numbers = &taps;
-  }
-};
-
 // What a thread needs. Tasks come part by part: what is known of one serves all planes.
 template <class S, bool innermost, class Index>
 class Placer {
@@ -221,24 +138,23 @@ class Placer {
 
  public:
   Placer(const Job& job, const Cut& cut)
-      : job(job), cut(cut), distance(job.windows, cut.step), known(-1) {
+      : job(job), cut(cut), distance(job.windows, cut.pitch) {
     const auto& axis = job.windows.axis;
     const Triple& chunk = cut.bands.chunk;
-    if (!in_place) sums.resize(size_t(chunk[0] * chunk[1] * chunk[2] * cut.step));
+    if (!in_place) sums.resize(size_t(chunk[0] * chunk[1] * chunk[2] * cut.step()));
     if (cut.packs) {
       const int64_t longest = (chunk[2] + axis[2].extent()) / axis[2].stride + 1;
       value_room.resize(size_t(std::min(longest, axis[2].coarse)));
       tap_room.resize(value_room.size());
     }
-    between = {axis[0].stride * axis[1].fine * axis[2].fine * cut.step,
-               axis[1].stride * axis[2].fine * cut.step, axis[2].stride * cut.step};
+    for (int a = 0; a < 3; ++a) between[a] = axis[a].stride * cut.pitch[a];
   }
 
   void operator()(int64_t n, int64_t part, int64_t, int64_t piece) {
     if (part != known) go_to(part);
     const auto& [depths, rows, columns] = bands;
     const View& target = job.target;
-    const int64_t c = piece * cut.lane, step = cut.step;
+    const int64_t c = piece * cut.lane, step = cut.step();
     const int64_t width = innermost ? std::min(cut.lane, target.channels - c) : 1;
     S* out = row_of<S>(target, n, c, depths.begin, rows.begin) + columns.begin * target.stride[2];
     A* put;
@@ -261,9 +177,9 @@ class Placer {
   const Cut& cut;
   const TapDistance<Index> distance;
   Triple between;  // cells from a window to the next on each axis
-  int64_t known;
+  int64_t known = -1;  // the part whose bands these are
   std::array<Band, 3> bands{};
-  int64_t cells = 0, first = 0;  // of the bands, and from their first one to that of the windows
+  int64_t cells = 0, first = 0;  // of the bands, and from there to where the first window begins
   Runs<Index> runs;
   Buffer<A> sums;
   Buffer<S> value_room;
@@ -275,7 +191,7 @@ class Placer {
     cells = 1, first = 0;
     for (int a = 0; a < 3; ++a) {
       cells *= bands[a].end - bands[a].begin;
-      first = first * axis[a].fine + axis[a].start(bands[a].first) - bands[a].begin;
+      first += (axis[a].start(bands[a].first) - bands[a].begin) * cut.pitch[a];
     }
     runs.go_to(bands, between, cut.lane, {&job.source, job.numbers}, cut.packs);
   }
@@ -295,8 +211,8 @@ class Placer {
             value = packed(value, source.stride[2], many, value_room.data());
             tap = packed(tap, taps.stride[2], many, tap_room.data());
           }
-          place_run<S>(put, Index(cells * cut.step),
-                       Index(first * cut.step + d * between[0] + h * between[1] + w * between[2]),
+          place_run<S>(put, Index(cells * cut.step()),
+                       Index(first + d * between[0] + h * between[1] + w * between[2]),
                        starts.data(), distance, value, tap,
                        std::min(step[0], size[0] - d) * std::min(step[1], size[1] - h) * many * width);
         }
@@ -308,10 +224,7 @@ void place_values(const Job& job) {
   if (job.source.elements() == 0) return;
   const auto& axis = job.windows.axis;
   const Cut cut(job, innermost, std::is_same_v<S, Compute<S>>);
-  // every distance from a window's first cell to a tap or to a band is smaller than this
-  checked_product({4, axis[0].fine + axis[0].extent(), axis[1].fine + axis[1].extent(),
-                   axis[2].fine + axis[2].extent(), cut.step});
-  double reach = 0;  // and of one band than this
+  double reach = 0;  // beyond every distance from a band
   for (int a = 0; a < 3; ++a)
     reach = reach * double(axis[a].fine) + double(cut.bands.chunk[a]) + 2 * double(axis[a].extent());
   const Triple& chunk = cut.bands.chunk;
@@ -320,7 +233,7 @@ void place_values(const Job& job) {
     each_row(job.source.batch, cut.bands.all(), {1, cut.pieces, 1}, cost,
              [&] { return Placer<S, innermost, Index>(job, cut); });
   };
-  if (reach * double(cut.step) < double(1 << 30)) run(int32_t{});
+  if (reach * double(cut.step()) < double(1 << 30)) run(int32_t{});
   else run(int64_t{});
 }
 

@@ -1,5 +1,5 @@
 // The cells of a tensor: all positions of some of its axes, in order, and where they lie in memory;
-// and where its channels go.
+// where its channels go, and what is checked of both.
 #pragma once
 
 #include "tensor.h"
