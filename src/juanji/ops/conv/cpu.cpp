@@ -71,7 +71,7 @@ void arrange(Problem& problem, ScalarType dtype, bool sums = false) {
     using A = Compute<decltype(kind)>;
     const bool innermost = problem.x.channel_stride == 1 && problem.out.channel_stride == 1;
     problem.planes = !Inputs<A>::serve(problem) || !(innermost || problem.transposes<A>(sums));
-    problem.direct = innermost && problem.reads_in_place<decltype(kind)>();
+    problem.direct = innermost && problem.reads_in_place<decltype(kind)>(sums);
     problem.collects = !problem.planes && !sums && problem.out.channel_stride != 1;
   });
 }

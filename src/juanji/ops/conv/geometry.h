@@ -123,6 +123,7 @@ inline std::vector<Part> parts(const Phases& phases) {
 struct Range {
   int64_t begin, end;
   int64_t size() const { return std::max<int64_t>(end - begin, 0); }
+  bool operator==(const Range&) const = default;
 };
 
 // The taps of output j that lie in 0..size; taps are in the order of their offsets.

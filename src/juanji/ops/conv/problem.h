@@ -86,15 +86,16 @@ struct Problem {
 
   // Whether cells are read where they lie, in tiles of all their channels: nearly a walk through
   // memory in its order. The cells must hold what is computed in, a vector of it or more; the
-  // weights of all channels, which every few positions read, must stay in the second-level cache;
-  // where cells are read once for each input of a group, the cells in the first-level one with them.
+  // weights of all channels, which every few positions read, must stay in the second-level cache.
+  // Those that are summed are as many for each share of the tiles, which must have enough cells.
   template <class S>
-  bool reads_in_place() const {
+  bool reads_in_place(bool sums) const {
     if (planes || !std::is_same_v<S, Compute<S>>) return false;
     if (x.channels < lanes<S> || out_channels() < lanes<S>) return false;
     if (!groups_fill_vectors<S>()) return false;
     if (x.size[2] == 1 || x.stride[2] == 0) return false;  // borders are found by their addresses
-    return weight_bytes<S>() * out_channels() <= (inputs == 1 ? 128 << 10 : 10 << 10);
+    const int64_t bytes = weight_bytes<S>() * out_channels();
+    return bytes <= (sums ? std::min<int64_t>(256 << 10, 256 * x.batch * out.cells()) : 512 << 10);
   }
 
   // Output channels that are computed together: whole groups and vectors; a cache line, or more

@@ -127,17 +127,24 @@ struct Stacks {
                       x.size[2] * x.stride[2] * bytes, first < whole.begin || last >= whole.end};
       all.push_back(stack);
     };
+    std::vector<int64_t> row_of;  // Stack::row of each row; most are alike
+    std::array<Range, 2> last;
     for (int64_t d = 0; d < length[0]; ++d)
-      for (int64_t h = 0; h < length[1]; ++h)
-        met.push_back(work.rows.met(met_taps(part[0], start[0] + d, x.size[0]),
-                                    met_taps(part[1], start[1] + h, x.size[1])));
+      for (int64_t h = 0; h < length[1]; ++h) {
+        const std::array<Range, 2> taps{met_taps(part[0], start[0] + d, x.size[0]),
+                                        met_taps(part[1], start[1] + h, x.size[1])};
+        if (met.empty() || taps != last) met.push_back(work.rows.met(taps[0], taps[1]));
+        last = taps;
+        row_of.push_back(int64_t(met.size()) - 1);
+      }
     for (at[0] = 0; at[0] < length[0]; ++at[0])
       for (int64_t phase = 0; phase < std::min(work.stride, length[2]); ++phase) {
         const int64_t positions = (length[2] - phase + work.stride - 1) / work.stride;
         const int64_t last = start[2] + phase + (positions - 1) * work.stride;
         cut(positions, most, sums, last >= whole.end, [&](int64_t first, int64_t count) {
           at[2] = phase + first * work.stride;
-          for (at[1] = 0; at[1] < length[1]; ++at[1]) add(count, at[0] * length[1] + at[1]);
+          for (at[1] = 0; at[1] < length[1]; ++at[1])
+            add(count, row_of[at[0] * length[1] + at[1]]);
         });
       }
   }

@@ -27,6 +27,7 @@ class Summation {
   TileAhead ahead;
   Stacks stacks;
   Buffer<A> sums;  // (output channel or vector, input, tap, lane)
+  static constexpr int most_summed = 64;  // positions of a stack
 
   int64_t valid(int64_t unit) const {
     return std::min(unit_outputs, problem.out_channels() - unit * unit_outputs);
@@ -40,6 +41,15 @@ class Summation {
   Passage<A> passage(const Stack* begin, const Stack* end, const A* source) {
     return {begin, end, work.step, stacks.source_step, reinterpret_cast<const char*>(source),
             Mask<A>{}, ahead};
+  }
+
+  // Behind the first stacks that meet the same rows of taps: few, so that memory is read about in
+  // its order, but enough of them to be worth loading the sums.
+  static const Stack* some(const Stack* begin, const Stack* end) {
+    const Stack* next = begin;
+    for (int64_t positions = 0; next != end && next->row == begin->row; ++next)
+      if ((positions += next->count) > most_summed) break;
+    return std::max(next, begin + 1);
   }
 
   void add_planes(int64_t unit, int64_t n, const Triple& start) {
@@ -63,7 +73,7 @@ class Summation {
       source = gradient.cells.data();
       channel_step = own_panel.channel_step, source_step = own_panel.step;
     }
-    stacks.fill(work, problem, start, 64, lanes<A>, sizeof(A), {}, &source_step);
+    stacks.fill(work, problem, start, most_summed, lanes<A>, sizeof(A), {}, &source_step);
     const Stack *begin = stacks.all.data(), *whole = begin + stacks.whole,
                 *end = begin + stacks.all.size();
     for (int64_t row = 0; row < rows; ++row, source += channel_step) {
@@ -84,7 +94,7 @@ class Summation {
 
   void add_channels(int64_t unit, int64_t n, const Triple& start) {
     const int64_t first = unit * unit_outputs;
-    stacks.fill(work, problem, start, 64, 1, sizeof(A), {}, &own_panel.step);
+    stacks.fill(work, problem, start, most_summed, 1, sizeof(A), {}, &own_panel.step);
     const A* x = fill_or_find<S>(work, problem.x, n, inputs.channel(first), start, panel.cells);
     const A* source = nullptr;
     if (work.direct) {
@@ -108,11 +118,11 @@ class Summation {
     };
     const Stack *begin = stacks.all.data(), *end = begin + stacks.all.size();
     const int64_t vectors = inputs.vectors(valid(unit));
-    if (work.direct)  // about in the order of memory
-      for (const Stack* stack = begin; stack != end; ++stack)
-        for (int64_t vector = 0; vector < vectors; ++vector) add(stack, stack + 1, vector);
-    else
-      for (int64_t vector = 0; vector < vectors; ++vector) add(begin, end, vector);
+    while (begin != end) {
+      const Stack* next = work.direct ? some(begin, end) : end;
+      for (int64_t vector = 0; vector < vectors; ++vector) add(begin, next, vector);
+      begin = next;
+    }
   }
 
   // Before a tile is added: the one after it, in as many parts as there will be asked for.
@@ -185,9 +195,10 @@ void weight_gradient_of(const Problem& problem) {
   const Summation<S> whole(problem, work);
   const int64_t units = whole.units(), size = whole.unit_sums();
   const int64_t tiles = problem.x.batch * work.cut.tiles();
-  const int64_t room = (512 << 10) / (units * size * int64_t(sizeof(A)));
-  const int64_t most = std::min<int64_t>(16 / units, room);
-  const int64_t shares = std::clamp<int64_t>(most, 1, std::max<int64_t>(tiles, 1));
+  const int64_t room = (640 << 10) / (units * size * int64_t(sizeof(A)));
+  const int64_t worth = problem.x.batch * problem.out.cells() / 64;
+  const int64_t most = std::min({16 / units, room, worth, tiles});
+  const int64_t shares = int64_t(std::bit_floor(uint64_t(std::max<int64_t>(most, 1))));
   Buffer<A> partial(units * shares * size);
   parallel(units * shares, [&](int64_t begin, int64_t end) {
     Summation<S> summation(problem, work);
