@@ -84,6 +84,22 @@ def test_channels_side_by_side_that_fill_no_vector_or_sixteen_are_left_to_torch(
     assert ("native: taken" in told) != torchs
 
 
+def test_sixteen_channels_per_group_are_ours_over_large_maps_with_long_rows() -> None:
+    weight = torch.ones(64, 16, 3, 3)
+    taken = {
+        width: "native: taken"
+        in juanji.why(
+            F.conv,
+            torch.ones(1, 64, rows, width).to(memory_format=torch.channels_last),
+            weight,
+            groups=4,
+        )
+        for rows, width in ((800, 32), (700, 33), (1600, 16))
+    }
+    long_vectors = vector_lanes() == 16
+    assert taken == {32: long_vectors, 33: False, 16: False}
+
+
 @pytest.mark.parametrize(
     ("stride", "dilation", "width", "gradient", "torchs"),
     [

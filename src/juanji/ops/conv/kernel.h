@@ -97,29 +97,36 @@ inline void each_input(const Cells<A>& cells, W* weights, int64_t size, Visit vi
   }
 }
 
-// sums[p] += sum over r < length of weight[r] * cell[p + r], for some runs of this length
+// sums[p] += sum over inputs and r < length of weight[r] * cell[p + r], for some runs of this length.
+// All inputs meet the cells of a run before the next one does: of those, the first-level cache holds
+// as many even where they lie a multiple of 2 KiB apart.
 template <class A, Reading reading, int positions, int length, bool crossed>
-inline void slide_runs(Vector<A> (&sums)[positions], const Run* run, const Run* end, const char* x,
-                       int64_t step, Mask<A> index, const A* weights, const Border& border) {
-  for (; run != end; ++run) {
-    const A* weight = weights + run->place * weight_step<A, reading>;
-    Vector<A> w[length];
+inline void slide_runs(Vector<A> (&sums)[positions], const Run* run, const Run* end,
+                       const Cells<A>& cells, const char* x, const A* weights, int64_t size,
+                       const Border& border) {
+  const int64_t step = cells.step, inputs = reading == Reading::plain ? 1 : cells.inputs;
+  for (; run != end; ++run)
+    for (int64_t input = 0; input < inputs; ++input) {
+      const A* weight = weights + input * size + run->place * weight_step<A, reading>;
+      Vector<A> w[length];
 #pragma GCC unroll 8
-    for (int r = 0; r < length; ++r)
-      w[r] = reading == Reading::line ? splat<A>(weight[r]) : load(weight + r * lanes<A>);
-    const char* cell = x + run->offset;
-    int64_t along = border.along + run->along;
+      for (int r = 0; r < length; ++r)
+        w[r] = reading == Reading::line ? splat<A>(weight[r]) : load(weight + r * lanes<A>);
+      const char* cell = x + input * cells.input_step + run->offset;
+      Mask<A> index{};
+      if constexpr (reading == Reading::permuted) index = cells.index[input];
+      int64_t along = border.along + run->along;
 #pragma GCC unroll 32
-    for (int q = 0; q < positions + length - 1; ++q) {
-      if (!crossed || uint64_t(along) < uint64_t(border.limit)) {
-        const Vector<A> value = in_register(read<A, reading>(cell, index));
+      for (int q = 0; q < positions + length - 1; ++q) {
+        if (!crossed || uint64_t(along) < uint64_t(border.limit)) {
+          const Vector<A> value = in_register(read<A, reading>(cell, index));
 #pragma GCC unroll 8
-        for (int r = 0; r < length; ++r)
-          if (0 <= q - r && q - r < positions) sums[q - r] += w[r] * value;
+          for (int r = 0; r < length; ++r)
+            if (0 <= q - r && q - r < positions) sums[q - r] += w[r] * value;
+        }
+        cell += step, along += step;
       }
-      cell += step, along += step;
     }
-  }
 }
 
 // out[p * out_step] = bias + sum over inputs and taps of weight * cell, for `vectors` neighbouring
@@ -132,29 +139,25 @@ template <class A, Reading reading, int positions, bool crossed>
   const Run *fives = runs.all.data(), *threes = fives + runs.count[5],
             *twos = threes + runs.count[3], *ones = twos + runs.count[2],
             *end = ones + runs.count[1];
-  const int64_t step = cells.step;
   const int64_t size = runs.taps * weight_step<A, reading>;
+  const char* x = cells.x;
   for (int64_t v = 0; v < vectors; ++v) {
     Vector<A> sums[positions];
 #pragma GCC unroll 32
     for (int p = 0; p < positions; ++p)
       sums[p] = reading == Reading::line ? splat<A>(*bias) : load(bias + v * lanes<A>);
-    each_input<A, reading>(
-        cells, weights, size, [&](const char* first, Mask<A> index, const A* w) {
-          const char* x = first + v * vector_bytes;
-          auto add = [&](auto length, const Run* from, const Run* to) {
-            slide_runs<A, reading, positions, length, crossed>(sums, from, to, x, step, index, w,
-                                                               border);
-          };
-          add(std::integral_constant<int, 5>{}, fives, threes);
-          add(std::integral_constant<int, 3>{}, threes, twos);
-          add(std::integral_constant<int, 2>{}, twos, ones);
-          add(std::integral_constant<int, 1>{}, ones, end);
-        });
+    auto add = [&](auto length, const Run* from, const Run* to) {
+      slide_runs<A, reading, positions, length, crossed>(sums, from, to, cells, x, weights, size,
+                                                         border);
+    };
+    add(std::integral_constant<int, 5>{}, fives, threes);
+    add(std::integral_constant<int, 3>{}, threes, twos);
+    add(std::integral_constant<int, 2>{}, twos, ones);
+    add(std::integral_constant<int, 1>{}, ones, end);
 #pragma GCC unroll 32
     for (int p = 0; p < positions; ++p)
       if (!crossed || p < count) store(out + p * out_step, sums[p]);
-    weights += cells.inputs * size, out += lanes<A>;
+    weights += cells.inputs * size, out += lanes<A>, x += vector_bytes;
   }
 }
 

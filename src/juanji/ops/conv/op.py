@@ -7,14 +7,14 @@ from torch import Tensor
 from ...bind import Bound
 from .. import check
 from ..dispatch import Candidate, dispatch
-from . import composed, native
+from . import choice, composed, native
 
 CONVOLVE = (
-    Candidate("native", native.convolve, native.declines),
+    Candidate("native", native.convolve, choice.declines),
     Candidate("torch", composed.convolve),
 )
 CONVOLVE_TRANSPOSED = (
-    Candidate("native", native.convolve_transposed, native.declines),
+    Candidate("native", native.convolve_transposed, choice.declines),
     Candidate("torch", composed.convolve_transposed),
 )
 
