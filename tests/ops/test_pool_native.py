@@ -517,6 +517,35 @@ def test_a_gradient_put_together_of_bands_is_that_of_torch(
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+@pytest.mark.parametrize(
+    ("size", "window", "options"),
+    [
+        ((150, 57), (3, 2, 1), {}),  # blocks of rows
+        ((11, 58), (3, 2, 1), {"count_include_pad": False}),
+        ((12, 61), ((5, 3), (3, 1), (2, 1)), {"ceil_mode": True, "count_include_pad": False}),
+        ((9, 70), ((2, 7), (1, 2), (1, 3)), {"divisor_override": 3}),
+        ((20, 64), ((3, 3), (4, 1), 0), {}),  # rows that no window reaches
+        ((5, 14, 60), (3, 2, 1), {}),
+        ((3, 8, 67), ((2, 4, 3), (1, 3, 2), (1, 2, 0)), {"count_include_pad": False}),
+    ],
+)
+def test_averages_of_overlapping_windows_are_given_back_as_torch_does(
+    size: tuple[int, ...], window: tuple[Any, ...], options: dict[str, Any], dtype: torch.dtype
+) -> None:
+    x = torch.zeros(2, 3, *size, dtype=torch.float64, requires_grad=True)
+    pooled = (torch.nn.functional.avg_pool2d, torch.nn.functional.avg_pool3d)[len(size) - 2]
+    output = pooled(x, *window, **options)
+    upstream = torch.randn(output.shape).to(dtype)
+    (wanted,) = torch.autograd.grad(output, x, upstream.double())
+    ours = torch.zeros(2, 3, *size, dtype=dtype, requires_grad=True)
+    told = juanji.why(F.avg_pool, ours, *window, **options)
+    (given,) = torch.autograd.grad(F.avg_pool(ours, *window, **options), ours, upstream)
+    assert "native: taken" in told
+    close = {torch.float32: 1e-6, torch.float64: 1e-14, torch.bfloat16: 2**-8}[dtype]
+    torch.testing.assert_close(given.double(), wanted, rtol=close, atol=close)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
 @pytest.mark.parametrize("innermost", [False, True])
 def test_values_without_order_in_memory_are_placed_like_others(
     innermost: bool, dtype: torch.dtype

@@ -1,11 +1,12 @@
 // The operators of pooling: what they take, check and return, and which way a job goes: boxes.h,
-// cells.h, panels.h, lines.h, planes.h, place.h, which bands.h cuts. What is made of the sources: reduce.h; the
-// relation: window.h.
+// cells.h, panels.h, lines.h, spread.h, planes.h, place.h, which bands.h cuts. What is made of the
+// sources: reduce.h; the relation: window.h.
 #include "draw.h"
 #include "lines.h"
 #include "panels.h"
 #include "place.h"
 #include "read_boxes.h"
+#include "spread.h"
 #include "unpool.h"
 #include "write_boxes.h"
 
@@ -201,6 +202,7 @@ void sum(const Job& job, bool innermost) {
       };
     });
   if (in_lines(job)) return pool_lines<S, Plus>(job);
+  if (in_widened_rows(job, lanes<A>)) return spread_rows<S>(job);
   // Sources are divided before they are summed, as torch does it; where that is exact, the sum is,
   // which takes less: it is the same but for sums beyond the largest number.
   Job undivided = job;
