@@ -105,19 +105,21 @@ inline void correlate_runs(const Passage<A>& passage, const char* x, Mask<A> ind
 // sums[input][place] += sum over the positions of the stacks of gradient * cell, lane by lane.
 template <class A, Reading reading, bool some>
 void correlate_stacks(const Passage<A>& passage, const Cells<A>& cells, const Runs& runs, A* sums) {
-  each_input<A, reading>(
-      cells, sums, runs.taps * lanes<A>, [&](const char* x, Mask<A> index, A* sum) {
-        const Run* run = runs.all.data();
-        auto add = [&](auto length) {
-          for (int64_t left = runs.count[length]; left > 0; left -= runs.alike)
-            correlate_runs<A, reading, length, some>(passage, x, index, run,
-                                                     std::min(left, runs.alike), sum);
-        };
-        add(std::integral_constant<int, 5>{});
-        add(std::integral_constant<int, 3>{});
-        add(std::integral_constant<int, 2>{});
-        add(std::integral_constant<int, 1>{});
-      });
+  for (int64_t input = 0; input < cells.inputs; ++input, sums += runs.taps * lanes<A>) {
+    const char* x = cells.x + input * cells.input_step;
+    Mask<A> index{};
+    if constexpr (reading == Reading::permuted) index = cells.index[input];
+    const Run* run = runs.all.data();
+    auto add = [&](auto length) {
+      for (int64_t left = runs.count[length]; left > 0; left -= runs.alike)
+        correlate_runs<A, reading, length, some>(passage, x, index, run,
+                                                 std::min(left, runs.alike), sums);
+    };
+    add(std::integral_constant<int, 5>{});
+    add(std::integral_constant<int, 3>{});
+    add(std::integral_constant<int, 2>{});
+    add(std::integral_constant<int, 1>{});
+  }
 }
 
 }  // namespace juanji

@@ -87,16 +87,6 @@ inline Vector<A> read(const char* cell, Mask<A> index) {
   else return load(from);
 }
 
-// Calls `visit(cell, index, weights)` for every input, `weights` the first of `size` that it has.
-template <class A, Reading reading, class W, class Visit>
-inline void each_input(const Cells<A>& cells, W* weights, int64_t size, Visit visit) {
-  for (int64_t input = 0; input < cells.inputs; ++input) {
-    Mask<A> index{};
-    if constexpr (reading == Reading::permuted) index = cells.index[input];
-    visit(cells.x + input * cells.input_step, index, weights + input * size);
-  }
-}
-
 // sums[p] += sum over inputs and r < length of weight[r] * cell[p + r], for some runs of this length.
 // All inputs meet the cells of a run before the next one does: of those, the first-level cache holds
 // as many even where they lie a multiple of 2 KiB apart.
