@@ -308,6 +308,38 @@ def test_outputs_between_large_strides_are_the_bias(
 # Dtypes
 
 
+@pytest.mark.parametrize(
+    ("shape", "groups"),
+    [
+        ((2, 1024, 3, 11), 256),  # cells of a row that are 4 KiB apart,
+        ((1, 1024, 4, 10), 1024),
+        ((1, 512, 5, 13), 64),  # 2 KiB
+        ((1, 512, 7, 7), 128),
+        ((1, 512, 3, 3, 9), 128),
+        ((1, 2048, 2, 9), 256),  # more weights than are read where they are
+        ((3, 96, 14, 14), 24),
+        ((2, 64, 40, 9), 8),  # sums that rows share
+        ((1, 64, 800, 32), 4),
+    ],
+)
+def test_groups_side_by_side_are_exact_wherever_their_cells_lie(
+    shape: tuple[int, ...], groups: int
+) -> None:
+    axes = len(shape) - 2
+    channels_last = torch.channels_last if axes == 2 else torch.channels_last_3d
+    x = torch.randint(-3, 4, shape).float().to(memory_format=channels_last).requires_grad_()
+    weight = torch.randint(-3, 4, (shape[1], shape[1] // groups, *(3,) * axes)).float()
+    weight.requires_grad_()
+    output = F.conv(x, weight, padding=1, groups=groups)
+    wanted = THEIRS[axes][0](x.double(), weight.double(), padding=1, groups=groups)
+    upstream = torch.randint(-3, 4, output.shape).float().to(memory_format=channels_last)
+    assert torch.equal(output.double(), wanted)
+    ours = torch.autograd.grad(output, (x, weight), upstream)
+    theirs = torch.autograd.grad(wanted, (x, weight), upstream.double())
+    for mine, their in zip(ours, theirs, strict=True):
+        assert torch.equal(mine, their)
+
+
 def test_float32_and_bfloat16_stay_within_the_bound_of_their_rounding() -> None:
     """|error| <= n u sum |w| |x| for a sum of n products and u the unit roundoff, 2**-24.
 
