@@ -111,7 +111,7 @@ def _outgrows_torch(input: Tensor, weight: Tensor) -> bool:
     return (
         not torch.compiler.is_compiling()  # a graph is for many sizes
         and input.dtype == torch.float32
-        and vector_lanes() == MOST_CHANNELS
+        and vector_lanes() == 16
         and input.numel() >= BEYOND_NEAR_CACHES
         and input.shape[-1] >= 2 * SHORT
         and weight.numel() <= IN_PLACE

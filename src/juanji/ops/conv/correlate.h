@@ -107,8 +107,7 @@ template <class A, Reading reading, bool some>
 void correlate_stacks(const Passage<A>& passage, const Cells<A>& cells, const Runs& runs, A* sums) {
   for (int64_t input = 0; input < cells.inputs; ++input, sums += runs.taps * lanes<A>) {
     const char* x = cells.x + input * cells.input_step;
-    Mask<A> index{};
-    if constexpr (reading == Reading::permuted) index = cells.index[input];
+    const Mask<A> index = cells.template index_of<reading>(input);
     const Run* run = runs.all.data();
     auto add = [&](auto length) {
       for (int64_t left = runs.count[length]; left > 0; left -= runs.alike)

@@ -77,6 +77,12 @@ struct Cells {
   const char* x;
   int64_t step, inputs, input_step;  // bytes; permuted cells have no input_step, but an index
   const Mask<A>* index;
+
+  template <Reading reading>
+  Mask<A> index_of(int64_t input) const {
+    if constexpr (reading == Reading::permuted) return index[input];
+    else return Mask<A>{};
+  }
 };
 
 template <class A, Reading reading>
@@ -103,8 +109,7 @@ inline void slide_runs(Vector<A> (&sums)[positions], const Run* run, const Run* 
       for (int r = 0; r < length; ++r)
         w[r] = reading == Reading::line ? splat<A>(weight[r]) : load(weight + r * lanes<A>);
       const char* cell = x + input * cells.input_step + run->offset;
-      Mask<A> index{};
-      if constexpr (reading == Reading::permuted) index = cells.index[input];
+      const Mask<A> index = cells.template index_of<reading>(input);
       int64_t along = border.along + run->along;
 #pragma GCC unroll 32
       for (int q = 0; q < positions + length - 1; ++q) {

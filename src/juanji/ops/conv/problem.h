@@ -94,7 +94,7 @@ struct Problem {
     if (x.channels < lanes<S> || out_channels() < lanes<S>) return false;
     if (!groups_fill_vectors<S>()) return false;
     if (x.size[2] == 1 || x.stride[2] == 0) return false;  // borders are found by their addresses
-    if ((inputs > 1 || !sums) && !fits_first_cache(sizeof(S), sums)) return false;
+    if (!fits_first_cache(sizeof(S), sums)) return false;
     const int64_t bytes = weight_bytes<S>() * out_channels();
     const int64_t most = inputs == 1 ? 128 << 10 : sums ? 256 << 10 : 512 << 10;
     return bytes <= most && (!sums || bytes <= 256 * x.batch * out.cells());
@@ -102,9 +102,10 @@ struct Problem {
 
   // Whether cells of a row that are read again, for each input of a group or for the outputs of the
   // next row, stay there in between: those a multiple of 4 KiB apart share eight lines. Sums read them
-  // from several rows.
+  // from several rows; depthwise, once.
   bool fits_first_cache(int64_t bytes, bool sums) const {
-    return x.size[2] <= 8 || std::gcd<int64_t>(x.stride[2] * bytes, 4096) <= (sums ? 1024 : 2048);
+    return (sums && inputs == 1) || x.size[2] <= 8 ||
+           std::gcd<int64_t>(x.stride[2] * bytes, 4096) <= (sums ? 1024 : 2048);
   }
 
   // Output channels that are computed together: whole groups and vectors; a cache line, or more

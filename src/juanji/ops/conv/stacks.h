@@ -128,13 +128,13 @@ struct Stacks {
       all.push_back(stack);
     };
     std::vector<int64_t> row_of;  // Stack::row of each row; most are alike
-    std::array<Range, 2> last;
+    std::array<Range, 2> before{};
     for (int64_t d = 0; d < length[0]; ++d)
       for (int64_t h = 0; h < length[1]; ++h) {
         const std::array<Range, 2> taps{met_taps(part[0], start[0] + d, x.size[0]),
                                         met_taps(part[1], start[1] + h, x.size[1])};
-        if (met.empty() || taps != last) met.push_back(work.rows.met(taps[0], taps[1]));
-        last = taps;
+        if (met.empty() || taps != before) met.push_back(work.rows.met(taps[0], taps[1]));
+        before = taps;
         row_of.push_back(int64_t(met.size()) - 1);
       }
     for (at[0] = 0; at[0] < length[0]; ++at[0])

@@ -45,7 +45,7 @@ class Summation {
 
   // Behind the first stacks that meet the same rows of taps: few, so that memory is read about in
   // its order, but enough of them to be worth loading the sums.
-  static const Stack* some(const Stack* begin, const Stack* end) {
+  static const Stack* end_of_alike(const Stack* begin, const Stack* end) {
     const Stack* next = begin;
     for (int64_t positions = 0; next != end && next->row == begin->row; ++next)
       if ((positions += next->count) > most_summed) break;
@@ -119,7 +119,7 @@ class Summation {
     const Stack *begin = stacks.all.data(), *end = begin + stacks.all.size();
     const int64_t vectors = inputs.vectors(valid(unit));
     while (begin != end) {
-      const Stack* next = work.direct ? some(begin, end) : end;
+      const Stack* next = work.direct ? end_of_alike(begin, end) : end;
       for (int64_t vector = 0; vector < vectors; ++vector) add(begin, next, vector);
       begin = next;
     }
@@ -195,6 +195,7 @@ void weight_gradient_of(const Problem& problem) {
   const Summation<S> whole(problem, work);
   const int64_t units = whole.units(), size = whole.unit_sums();
   const int64_t tiles = problem.x.batch * work.cut.tiles();
+  // With the sums of a thread they take less than 1 MiB; as a power of two, threads share them evenly.
   const int64_t room = (640 << 10) / (units * size * int64_t(sizeof(A)));
   const int64_t worth = problem.x.batch * problem.out.cells() / 64;
   const int64_t most = std::min({16 / units, room, worth, tiles});

@@ -202,7 +202,7 @@ void sum(const Job& job, bool innermost) {
       };
     });
   if (in_lines(job)) return pool_lines<S, Plus>(job);
-  if (in_widened_rows(job, lanes<A>)) return spread_rows<S>(job);
+  if (const auto widening = widening_of(job, lanes<A>)) return spread_rows<S>(job, *widening);
   // Sources are divided before they are summed, as torch does it; where that is exact, the sum is,
   // which takes less: it is the same but for sums beyond the largest number.
   Job undivided = job;

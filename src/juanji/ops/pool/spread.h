@@ -3,6 +3,8 @@
 // widened to fine cells once, in a buffer, and fine rows are sums of those.
 #pragma once
 
+#include <optional>
+
 #include "planes.h"
 
 namespace juanji {
@@ -27,17 +29,18 @@ struct Widening {
   }
 };
 
-// Whether this serves, and is worth it: several taps on both axes, and blocks of several windows.
-inline bool in_widened_rows(const Job& job, int64_t lane_count) {
+// Where this serves, and is worth it: several taps on both axes, and blocks of several windows.
+inline std::optional<Widening> widening_of(const Job& job, int64_t lane_count) {
   const Axis &height = job.windows.axis[1], &last = job.windows.axis[2];
   if (!job.adjoint || job.source.stride[2] != 1 || last.stride > 2 || height.dilation > 1)
-    return false;
-  if (height.kernel < 2 || height.kernel * last.kernel <= 4) return false;
+    return {};
+  if (height.kernel < 2 || height.kernel * last.kernel <= 4) return {};
   constexpr int64_t most = 1 << 12;
-  if (last.fine + last.low > most || last.extent() > most) return false;
+  if (last.fine + last.low > most || last.extent() > most) return {};
   const Widening widening(job, lane_count);
-  return widening.rows >= std::min(4 * height.kernel, height.fine) &&
-         widening.columns.begin <= widening.columns.reach;
+  if (widening.rows < std::min(4 * height.kernel, height.fine)) return {};
+  if (widening.columns.begin > widening.columns.reach) return {};
+  return widening;
 }
 
 // Everything a thread needs; what depends on the block of fine rows is found once for all planes.
@@ -160,9 +163,8 @@ class Widened {
 };
 
 template <class S>
-void spread_rows(const Job& job) {
+void spread_rows(const Job& job, const Widening& widening) {
   if (job.target.elements() == 0) return;
-  const Widening widening(job, lanes<Compute<S>>);
   const int64_t height = job.windows.axis[1].fine, depth = job.windows.axis[0].fine;
   const int64_t blocks = (height + widening.rows - 1) / widening.rows;
   const int64_t rows = (height + blocks - 1) / blocks;  // of a block; the last ones may have none
