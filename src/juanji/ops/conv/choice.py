@@ -88,7 +88,8 @@ def _torchs_best(input: Tensor, weight: Tensor, bound: Bound) -> str | None:
         return None
     if spec.in_channels == spec.out_channels == MOST_CHANNELS * spec.groups:
         product = all(axis.kernel == 1 for axis in axes) and input.dtype in WHOLE
-        if input.dtype in DTYPES_OF_TORCH and not product and not _outgrows_torch(input, weight):
+        torchs = input.dtype in DTYPES_OF_TORCH and not product
+        if torchs and not _outgrows_torch(input, weight, axes):
             return "torch's kernel for 16 channels per group over channels-last is at the limit"
         return None
     if not spec.groups == spec.in_channels == spec.out_channels or spec.transposed:
@@ -103,10 +104,11 @@ def _torchs_best(input: Tensor, weight: Tensor, bound: Bound) -> str | None:
     return None
 
 
-def _outgrows_torch(input: Tensor, weight: Tensor) -> bool:
+def _outgrows_torch(input: Tensor, weight: Tensor, axes: tuple[Axis, ...]) -> bool:
     """Tell whether memory decides for torch's kernel of 16 channels per group, not for ours.
 
-    Ours must find rows long enough and read cells in place (reads_in_place of problem.h).
+    Ours must find rows long enough and read cells in place (reads_in_place of problem.h). With a
+    stride torch is the faster one again.
     """
     return (
         not torch.compiler.is_compiling()  # a graph is for many sizes
@@ -114,6 +116,7 @@ def _outgrows_torch(input: Tensor, weight: Tensor) -> bool:
         and vector_lanes() == 16
         and input.numel() >= BEYOND_NEAR_CACHES
         and input.shape[-1] >= 2 * SHORT
+        and all(axis.stride == 1 for axis in axes)
         and weight.numel() <= IN_PLACE
     )
 
