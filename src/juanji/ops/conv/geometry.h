@@ -177,8 +177,9 @@ struct Tiling {
 
 // The largest tiles whose cells are about `budget`, as long as possible along the width. Tiles
 // shorter than their windows read cells several times: rather they take twice as much. Tiles
-// `in_place` are one deep: one behind the other, they share cells that a cache still holds. None
-// has more than `most` outputs.
+// `in_place`, which are not copied, rather take four times as much, and then are less wide; they are
+// one deep: one behind the other, they share cells that a cache still holds. None has more than
+// `most` outputs.
 inline Tiling tiling(const Part& part, bool in_place, bool planes, int64_t lane_count,
                      int64_t budget, int64_t most) {
   Triple length{in_place ? 1 : part[0].count, part[1].count, part[2].count};
@@ -193,16 +194,17 @@ inline Tiling tiling(const Part& part, bool in_place, bool planes, int64_t lane_
   for (int axis : {0, 1})
     while (cells() > budget && length[axis] > part[axis].reach() && length[axis] > 1)
       halve(length[axis]);
+  const int64_t room = (in_place ? 4 : 2) * budget;
+  auto narrow_to = [&](int64_t multiple) { length[2] = rounded_up((length[2] + 1) / 2, multiple); };
+  while (in_place && cells() > room && length[2] > 4 * least) narrow_to(least);
   for (int axis : {0, 1})
-    while (cells() > 2 * budget && length[axis] > 1) halve(length[axis]);
+    while (cells() > room && length[axis] > 1) halve(length[axis]);
   auto outputs = [&] { return length[0] * length[1] * length[2]; };
   for (int axis : {0, 1})
     while (outputs() > most && length[axis] > 1) halve(length[axis]);
-  while ((cells() > 2 * budget || outputs() > most) && length[2] > least)
-    length[2] = rounded_up((length[2] + 1) / 2, least);
+  while ((cells() > room || outputs() > most) && length[2] > least) narrow_to(least);
   const int64_t shortest = planes ? lane_count : 1;
-  while (cells() > 2 * budget && length[2] > shortest)
-    length[2] = rounded_up((length[2] + 1) / 2, shortest);
+  while (cells() > room && length[2] > shortest) narrow_to(shortest);
   Tiling cut{length, {}};
   for (int axis = 0; axis < 3; ++axis)
     cut.count[axis] = (part[axis].count + length[axis] - 1) / length[axis];
