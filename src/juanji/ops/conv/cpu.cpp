@@ -1,5 +1,8 @@
 // Grouped convolution with few channels per group, depthwise above all, and its gradients:
 // README.md.
+#include <memory>
+#include <unordered_map>
+
 #include "../pointwise/operators.h"
 #include "correlate.h"
 
@@ -8,6 +11,7 @@ namespace {
 
 #include "problem.h"
 #include "work.h"
+#include "plan.h"
 #include "gaps.h"
 #include "stacks.h"
 #include "channels.h"
@@ -16,9 +20,9 @@ namespace {
 
 template <class S, template <class> class Arrangement>
 void convolve_with(const Problem& problem, const std::optional<View>& bias) {
-  const Phases phases = problem.phases();
-  fill_gaps<S>(problem, phases, bias);
-  const std::vector<Work> all = works<S>(problem, phases);
+  const auto plan = plan_of<S>(problem);
+  fill_gaps<S>(problem, plan->phases, bias);
+  const std::vector<Work>& all = plan->works;
   if (all.empty()) return;
   const Tasks tasks(all, Arrangement<S>(problem, bias).units(), problem.x.batch,
                     problem.out.cells() >= 1024);

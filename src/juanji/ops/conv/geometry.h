@@ -14,6 +14,7 @@ namespace juanji {
 
 struct Axis {
   int64_t fine, coarse, kernel, stride, dilation, pad;
+  bool operator==(const Axis&) const = default;
 };
 using Axes = std::array<Axis, 3>;
 

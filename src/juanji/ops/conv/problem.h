@@ -13,6 +13,7 @@ struct Problem {
   bool planes = false, direct = false;  // the arrangement, which `arrange` chooses
   bool collects = false;  // outputs are channels of planes, which are transposed at the end
 
+  bool operator==(const Problem&) const = default;
   int64_t out_channels() const { return groups * outputs; }
   Phases phases() const { return phases_of(axes, backward, planes || collects); }
 

@@ -29,6 +29,8 @@ struct Stacks {
   std::vector<Runs> met;                  // in place: by rows of the output
   int64_t out_step = 0, source_step = 0;  // between the positions of a stack
   Triple length{};
+  Triple first{};      // in place: where the tile starts,
+  Range met_depths{};  // and what it meets there
 
   const Runs& runs(const Work& work, const Stack& stack) const {
     return work.direct ? met[stack.row] : work.taps[0].runs;
@@ -105,47 +107,46 @@ struct Stacks {
             all.begin();
   }
 
-  // Cells and gradient where they are, from the first of the tensor on; the output from the tile's.
+  // Cells and gradient where they are, the output from the tile's first on. Tiles are one deep: at
+  // depths that meet the same taps they have the same stacks.
   void fill_in_place(const Work& work, const View& x, const View& out, const Triple& start,
                      int most, int64_t bytes, bool sums) {
     const Part& part = work.part;
-    length = work.length(start), all.clear(), met.clear();
+    const Triple wanted = work.length(start);
+    const Range depths = met_taps(part[0], start[0], x.size[0]);
+    if (wanted == length && start[1] == first[1] && start[2] == first[2] && depths == met_depths)
+      return;
+    length = wanted, first = start, met_depths = depths, all.clear(), met.clear();
     out_step = part[2].step * out.stride[2] * work.stride;
     source_step = out.stride[2] * work.stride * bytes;
     const Range whole = inside(part[2], x.size[2]);
-    Triple at{};
-    auto add = [&](int64_t count, int64_t row) {
-      Stack stack{0, 0, 0, count, at[2], 1, row, {}};
-      for (int axis = 0; axis < 3; ++axis) {
-        const int64_t position = start[axis] + at[axis];
+    std::vector<int64_t> row_of;  // Stack::row of each row; most are alike
+    Range before{};
+    for (int64_t h = 0; h < length[1]; ++h) {
+      const Range heights = met_taps(part[1], start[1] + h, x.size[1]);
+      if (met.empty() || heights != before) met.push_back(work.rows.met(depths, heights));
+      before = heights;
+      row_of.push_back(int64_t(met.size()) - 1);
+    }
+    auto add = [&](int64_t h, int64_t w, int64_t count) {
+      Stack stack{0, 0, 0, count, w, 1, row_of[h], {}};
+      for (const auto& [axis, at] : {std::pair{1, h}, std::pair{2, w}}) {
+        const int64_t position = start[axis] + at;
         stack.at += position * part[axis].advance * x.stride[axis] * bytes;
-        stack.to += at[axis] * part[axis].step * out.stride[axis];
+        stack.to += at * part[axis].step * out.stride[axis];
         stack.source += position * out.stride[axis] * bytes;
       }
-      const int64_t first = start[2] + at[2], last = first + (count - 1) * work.stride;
-      stack.border = {first * part[2].advance * x.stride[2] * bytes,
-                      x.size[2] * x.stride[2] * bytes, first < whole.begin || last >= whole.end};
+      const int64_t from = start[2] + w, last = from + (count - 1) * work.stride;
+      stack.border = {from * part[2].advance * x.stride[2] * bytes, x.size[2] * x.stride[2] * bytes,
+                      from < whole.begin || last >= whole.end};
       all.push_back(stack);
     };
-    std::vector<int64_t> row_of;  // Stack::row of each row; most are alike
-    std::array<Range, 2> before{};
-    for (int64_t d = 0; d < length[0]; ++d)
-      for (int64_t h = 0; h < length[1]; ++h) {
-        const std::array<Range, 2> taps{met_taps(part[0], start[0] + d, x.size[0]),
-                                        met_taps(part[1], start[1] + h, x.size[1])};
-        if (met.empty() || taps != before) met.push_back(work.rows.met(taps[0], taps[1]));
-        before = taps;
-        row_of.push_back(int64_t(met.size()) - 1);
-      }
-    for (at[0] = 0; at[0] < length[0]; ++at[0])
-      for (int64_t phase = 0; phase < std::min(work.stride, length[2]); ++phase) {
-        const int64_t positions = (length[2] - phase + work.stride - 1) / work.stride;
-        const int64_t last = start[2] + phase + (positions - 1) * work.stride;
-        cut(positions, most, sums, last >= whole.end, [&](int64_t first, int64_t count) {
-          at[2] = phase + first * work.stride;
-          for (at[1] = 0; at[1] < length[1]; ++at[1])
-            add(count, row_of[at[0] * length[1] + at[1]]);
-        });
-      }
+    for (int64_t phase = 0; phase < std::min(work.stride, length[2]); ++phase) {
+      const int64_t positions = (length[2] - phase + work.stride - 1) / work.stride;
+      const int64_t last = start[2] + phase + (positions - 1) * work.stride;
+      cut(positions, most, sums, last >= whole.end, [&](int64_t first, int64_t count) {
+        for (int64_t h = 0; h < length[1]; ++h) add(h, phase + first * work.stride, count);
+      });
+    }
   }
 };

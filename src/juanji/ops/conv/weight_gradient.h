@@ -98,7 +98,8 @@ class Summation {
     const A* x = fill_or_find<S>(work, problem.x, n, inputs.channel(first), start, panel.cells);
     const A* source = nullptr;
     if (work.direct) {
-      if constexpr (std::is_same_v<S, A>) source = problem.out.at<S>(n, first);
+      if constexpr (std::is_same_v<S, A>)
+        source = problem.out.at<S>(n, first) + start[0] * problem.out.stride[0];
     } else {
       gradient.cells.resize(own_panel.cells);
       fill_channels<S>(gradient.cells.data(), problem.out, n, first, own, own_tile, own_panel,
@@ -191,7 +192,8 @@ class Summation {
 template <class S>
 void weight_gradient_of(const Problem& problem) {
   using A = Compute<S>;
-  const Work work = std::move(works<S>(problem, problem.phases())[0]);  // forward, there is one
+  const auto plan = plan_of<S>(problem);
+  const Work& work = plan->works[0];  // forward, there is one
   const Summation<S> whole(problem, work);
   const int64_t units = whole.units(), size = whole.unit_sums();
   const int64_t tiles = problem.x.batch * work.cut.tiles();

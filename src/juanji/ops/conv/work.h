@@ -173,12 +173,14 @@ std::vector<Work> works(const Problem& problem, const Phases& phases) {
   return made;
 }
 
-// The first cell of a tile in a panel that is filled with it; or that of the input, in place.
+// The first cell of a tile in a panel that is filled with it; or in place, that of the input at the
+// tile's depth.
 template <class S>
 const Compute<S>* fill_or_find(const Work& work, const View& x, int64_t n, int64_t channel,
                                const Triple& start, Buffer<Compute<S>>& panel) {
   if constexpr (std::is_same_v<S, Compute<S>>)
-    if (work.direct) return x.at<S>(n, channel);
+    if (work.direct)
+      return x.at<S>(n, channel) + start[0] * work.part[0].advance * x.stride[0];
   panel.resize(work.panel.cells);
   fill_channels<S>(panel.data(), x, n, channel, work.part, work.tile, work.panel, start,
                    work.tile.slots[2]);

@@ -53,6 +53,7 @@ struct View {
   }
   int64_t cells() const { return size[0] * size[1] * size[2]; }
   int64_t elements() const { return batch * channels * cells(); }
+  bool operator==(const View&) const = default;
 };
 
 // What an operator is told of its axes: numbers of several kinds, of every kind one for each axis.
