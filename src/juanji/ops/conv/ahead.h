@@ -30,6 +30,7 @@ class Ahead {
     parts = std::max<int64_t>(parts, 1);
     bytes = rounded_up((end - at + parts - 1) / parts, line);
   }
+  bool rests() const { return at < end; }
   // Into the second-level cache.
   template <bool to_write>
   void ask() {
@@ -42,6 +43,7 @@ class Ahead {
 struct TileAhead {
   Ahead x, out;
 
+  bool rests() const { return x.rests() || out.rests(); }
   template <bool to_write>
   void ask() {
     x.ask<false>(), out.ask<to_write>();

@@ -36,9 +36,9 @@ struct Inputs {
     return std::max<int64_t>(std::min(vector * lanes<A>, count - lanes<A>), 0);
   }
 
-  Cells<A> cells(const A* x, int64_t at, int64_t step) const {
+  Cells<A> cells(const A* x, int64_t at, int64_t step, TileAhead* ahead = nullptr) const {
     return {reinterpret_cast<const char*>(x) + at, step, inputs,
-            reading == Reading::permuted ? 0 : int64_t(sizeof(A)), index.data()};
+            reading == Reading::permuted ? 0 : int64_t(sizeof(A)), index.data(), ahead};
   }
   // Calls `call` with the reading as a constant.
   template <class Call>
@@ -82,7 +82,7 @@ class Channels {
   Buffer<A> collected;  // (depth, position, channel)
   std::vector<int64_t> places;  // of a run of its cells
   TileAhead ahead;
-  static constexpr int64_t in_place_vectors = 4;  // in a call, between which memory is asked for
+  static constexpr int64_t in_place_vectors = 4;  // in a call
 
   // Of the outputs from `first` on; beyond the last channel they are zero.
   void pack_weights(const Work& work, int64_t first, int64_t count, Buffer<A>& weights) {
@@ -126,7 +126,8 @@ class Channels {
     const int64_t size = problem.inputs * work.tap_count() * lanes<A>;
     const int64_t output = inputs.first_output(vector, count);
     const int64_t channel = inputs.channel(first + output) - inputs.channel(first);
-    const Cells<A> cells = inputs.cells(x + channel, stack.at, work.step);
+    const Cells<A> cells =
+        inputs.cells(x + channel, stack.at, work.step, ahead.rests() ? &ahead : nullptr);
     auto run = [&](A* to, int64_t to_step) {
       inputs.choose([&](auto reading) {
         slide_stack<A, reading>(stack.count, cells, runs, stack.border,
@@ -200,11 +201,9 @@ class Channels {
     for (const int64_t rows = own.stacks.length[1]; stack != end; stack += rows)
       for (int64_t vector = 0, vectors; vector * lanes<A> < count; vector += vectors) {
         vectors = std::clamp<int64_t>(whole - vector, 1, most);
-        for (int64_t row = 0; row < rows; ++row) {
-          ahead.ask<true>();
+        for (int64_t row = 0; row < rows; ++row)
           compute(work, own, x, stack[row], own.stacks.runs(work, stack[row]), 0, 0, vector, count,
                   out, vectors);
-        }
       }
   }
 
@@ -234,18 +233,17 @@ class Channels {
     const A* cells = fill_or_find<S>(work, problem.x, task.n, inputs.channel(first), start, panel);
     S* out = problem.out.at<S>(task.n, first) + corner(work, problem.out, start);
     if (next && (work.direct || problem.collects)) {
-      const int64_t vectors = work.direct ? in_place_vectors : 1, unit = next->unit * per_unit;
+      const int64_t unit = next->unit * per_unit;
       const int64_t beyond = std::min(unit + per_unit, problem.out_channels());
       look_ahead<S>(ahead, problem, all[next->work], all[next->work].start(next->tile), next->n,
                     {unit / problem.outputs, beyond / problem.outputs},
-                    int64_t(own.stacks.all.size()) * count / (vectors * lanes<A>));
+                    inputs.vectors(count) * int64_t(own.stacks.all.size() * work.taps.size()));
     }
     if (work.direct) return compute_in_place(work, own, cells, count, out);
     // What is read stays in the first-level cache.
     if (problem.collects) collected.resize(depths * lines * line + lanes<A> * cell);
     for (int64_t vector = 0; vector < inputs.vectors(count); ++vector)
       for (const Stack& stack : own.stacks.all) {
-        ahead.ask<true>();
         if (problem.collects)
           collect(work, own, cells, stack, first, vector, cell);
         else

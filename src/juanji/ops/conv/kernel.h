@@ -4,6 +4,7 @@
 // in registers while runs of taps slide over them.
 #pragma once
 
+#include "ahead.h"
 #include "runs.h"
 
 namespace juanji {
@@ -77,6 +78,7 @@ struct Cells {
   const char* x;
   int64_t step, inputs, input_step;  // bytes; permuted cells have no input_step, but an index
   const Mask<A>* index;
+  TileAhead* ahead;  // asked before every vector, if there is one
 
   template <Reading reading>
   Mask<A> index_of(int64_t input) const {
@@ -137,6 +139,8 @@ template <class A, Reading reading, int positions, bool crossed>
   const int64_t size = runs.taps * weight_step<A, reading>;
   const char* x = cells.x;
   for (int64_t v = 0; v < vectors; ++v) {
+    if constexpr (reading != Reading::line)
+      if (cells.ahead) cells.ahead->template ask<true>();
     Vector<A> sums[positions];
 #pragma GCC unroll 32
     for (int p = 0; p < positions; ++p)

@@ -79,7 +79,7 @@ class Summation {
     for (int64_t row = 0; row < rows; ++row, source += channel_step) {
       const A* x = &panel.cells[row / problem.outputs * problem.inputs * work.panel.channel_step];
       const Cells<A> cells{reinterpret_cast<const char*>(x), work.step, problem.inputs,
-                           work.panel.channel_step * int64_t(sizeof(A)), nullptr};
+                           work.panel.channel_step * int64_t(sizeof(A)), nullptr, nullptr};
       A* sum = &sums[row * problem.inputs * work.tap_count() * lanes<A>];
       correlate_stacks<A, Reading::plain, false>(passage(begin, whole, source), cells,
                                                            work.taps[0].runs, sum);
