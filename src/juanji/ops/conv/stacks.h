@@ -35,12 +35,6 @@ struct Stacks {
   const Runs& runs(const Work& work, const Stack& stack) const {
     return work.direct ? met[stack.row] : work.taps[0].runs;
   }
-  // All that a vector slides over, about.
-  int64_t run_count(const Work& work) const {
-    size_t count = 0;
-    for (const Stack& stack : all) count += runs(work, stack).all.size();
-    return int64_t(count * work.taps.size());
-  }
 
   // Pieces of a line of positions: where outputs are made, stacks that have a kernel, which those
   // that cross the border have at any height; sums must not count a position twice, but may have
