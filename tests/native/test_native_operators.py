@@ -48,10 +48,16 @@ def drawn(operator: str, count: int) -> list[list[Any]]:
 
 def test_no_operator_is_forgotten() -> None:
     names = torch._C._dispatch_get_all_op_names()
-    assert {name.split("::")[1] for name in names if name.startswith("juanji::")} >= set(OPERATORS)
-    ours = [n for n in names if n.startswith("juanji::")]
-    kernels = [n for n in ours if torch._C._dispatch_has_kernel_for_dispatch_key(n, "CPU")]
-    assert {n.removeprefix("juanji::") for n in kernels} == set(OPERATORS)
+    kernels = {
+        name.removeprefix("juanji::")
+        for name in names
+        if name.startswith("juanji::")
+        and torch._C._dispatch_has_kernel_for_dispatch_key(name, "CPU")
+    }
+    again = {name for name in kernels if name.startswith("again_")}
+    remember = {name.replace("again_", "remember_") for name in again}
+    assert kernels - again - remember == set(OPERATORS)
+    assert remember <= kernels
 
 
 @pytest.mark.parametrize("operator", OPERATORS)

@@ -2,7 +2,9 @@
 
 Checking arguments, binding them to sizes and choosing a kernel takes as long as a small
 convolution, and none of it looks at values. So the first of some eager calls that are alike in all
-but values is followed down to what computes it, and the others go straight there.
+but values is followed down to what computes it, and the others go straight there. Where that is a
+native operator which knows calls again, and no gradient is recorded, it tells itself whether the
+tensors of a call lie as those of one before.
 """
 
 from __future__ import annotations
@@ -15,19 +17,21 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 from torch.compiler import is_compiling
+from torch.nn import Parameter
 from torch.overrides import has_torch_function
 
 from .follow import Step, followed, following
 from .memory import raise_if_out_of_memory
+from .native.kernel import KNOWING, wants_gradient
 from .remember import ATOMS, numbers
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 Plan: TypeAlias = tuple[Callable[..., Any], tuple[Any, ...]]  # what computes, and its numbers
+Known: TypeAlias = tuple[Callable[..., Any], int]  # what knows calls again, and its handle
 
 MOST = 4096  # calls that one operator remembers
-UNKNOWN: Any = object()
 
 # Looked up here, once: these lines run before every call.
 _transformed = torch._C._functorch.maybe_current_level
@@ -38,13 +42,70 @@ _gradients = torch.is_grad_enabled
 _strided = torch.strided
 
 
+class Calls:
+    """What an operator remembers of its calls: `plans` by all that decides, `known` by less.
+
+    A plan is None where all of the way is gone each time. What a native operator knows again is
+    found by what was asked for beside tensors.
+    """
+
+    def __init__(self) -> None:
+        self.plans: dict[tuple[Any, ...], Plan | None] = {}
+        self.known: dict[tuple[Any, ...], Known] = {}
+
+    def again(self, asked: tuple[Any, ...], tensors: list[Tensor]) -> Any:
+        """Compute what a native operator knows again; None: it does not."""
+        if (known := self.known.get(asked)) is None or wants_gradient(*tensors):
+            return None
+        again, handle = known
+        try:
+            return again(handle, *tensors)
+        except RuntimeError:  # going all of the way tells more about it
+            return None
+
+    def alike(self, key: tuple[Any, ...], tensors: list[Tensor]) -> Any:
+        """Go straight to what computed a call alike; None: all of the way is to be gone."""
+        if (plan := self.plans[key]) is None:
+            return None
+        run, rest = plan
+        try:
+            return run(*tensors, *rest)
+        except RuntimeError:
+            return None
+
+    def first(
+        self, asked: tuple[Any, ...], key: tuple[Any, ...], tensors: list[Tensor], call: Any
+    ) -> Any:
+        """Go all of the way and remember where it leads."""
+        steps: list[Step] = []
+        with following(steps.append):
+            output = call()
+        if len(self.plans) >= MOST:
+            self.plans.clear()
+        self.plans[key] = plan = _planned(steps, tensors, output)
+        if plan is not None and not wants_gradient(*tensors):
+            self._know(asked, tensors, *plan)
+        return output
+
+    def _know(
+        self, asked: tuple[Any, ...], tensors: list[Tensor], run: Any, rest: tuple[Any, ...]
+    ) -> None:
+        """Tell a call to the native operator that computes it, if it knows calls again."""
+        if (knowing := KNOWING.get(run)) is None:
+            return
+        again, handle = self.known.get(asked, (knowing.again, -1))
+        if again is not knowing.again or (handle < 0 and len(self.known) >= MOST):
+            return
+        self.known[asked] = again, knowing.remember(*tensors, *rest, handle)
+
+
 def operator(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
     """Let an operator remember what it decided, and say in its name when memory runs out.
 
     It must not look at values before the step that computes its output from its own tensors. Where
     there is no such step, all of its way is gone each time.
     """
-    plans: dict[tuple[Any, ...], Plan | None] = {}  # None: all of the way
+    calls = Calls()
 
     @functools.wraps(function)
     def called(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
@@ -52,24 +113,19 @@ def operator(function: Callable[Arguments, Result]) -> Callable[Arguments, Resul
             if not _is_plain():
                 return function(*args, **kwargs)
             tensors: list[Tensor] = []
-            if (key := _key(args, kwargs, tensors)) is None:
+            if (asked := _asked(args, kwargs, tensors)) is None:
                 return function(*args, **kwargs)
-            if (plan := plans.get(key, UNKNOWN)) is UNKNOWN:
-                steps: list[Step] = []
-                with following(steps.append):
-                    output = function(*args, **kwargs)
-                if len(plans) >= MOST:
-                    plans.clear()
-                plans[key] = _planned(steps, tensors, output)
+            output: Result | None = calls.again(asked, tensors)
+            if output is not None:
                 return output
-            if plan is not None:
-                run, rest = plan
-                try:
-                    output = run(*tensors, *rest)
-                    return output
-                except RuntimeError:  # going all of the way tells more about it
-                    pass
-            return function(*args, **kwargs)
+            if (key := _key(asked, tensors)) is None:
+                return function(*args, **kwargs)
+            if key not in calls.plans:
+                call = functools.partial(function, *args, **kwargs)
+                result: Result = calls.first(asked, key, tensors, call)
+                return result
+            output = calls.alike(key, tensors)
+            return function(*args, **kwargs) if output is None else output
         except RuntimeError as error:
             raise_if_out_of_memory(function.__name__, error)
             raise
@@ -90,23 +146,22 @@ def _is_plain() -> bool:
     )
 
 
-def _key(
+def _asked(
     args: tuple[Any, ...], kwargs: Mapping[str, Any], tensors: list[Tensor]
 ) -> tuple[Any, ...] | None:
-    """Return all that decides how a call is computed and collect its tensors; None: too special.
+    """Return all arguments but tensors, which are collected; None: there is something special.
 
     Types count: 1 equals 1.0 and True, which are refused.
     """
-    key: list[Any] = [_gradients(), *kwargs]
+    key: list[Any] = [*kwargs]
     for value in (*args, *kwargs.values()) if kwargs else args:
         kind = type(value)
-        if kind in _TENSORS:
-            if value.layout is not _strided:
-                return None
-            key += value.shape, value.stride(), value.dtype, value.device, value.requires_grad
+        if kind is Tensor or kind is Parameter:
+            key.append(Tensor)
             tensors.append(value)
         elif kind in ATOMS:
-            key += kind, value
+            key.append(kind)
+            key.append(value)
         elif (plain := numbers(value)) is not None:
             key.append(plain)
         else:
@@ -114,7 +169,14 @@ def _key(
     return None if has_torch_function(tensors) else tuple(key)
 
 
-_TENSORS = frozenset((Tensor, torch.nn.Parameter))
+def _key(asked: tuple[Any, ...], tensors: list[Tensor]) -> tuple[Any, ...] | None:
+    """Return all that decides how a call is computed; None: tensors lie in a special way."""
+    key: list[Any] = [asked, _gradients()]
+    for x in tensors:
+        if x.layout is not _strided:
+            return None
+        key += x.shape, x.stride(), x.dtype, x.device, x.requires_grad
+    return tuple(key)
 
 
 def _planned(steps: list[Step], tensors: list[Tensor], output: Any) -> Plan | None:

@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "../pointwise/operators.h"
+#include "again.h"
 #include "correlate.h"
 
 namespace juanji {
@@ -195,12 +196,19 @@ STABLE_TORCH_LIBRARY_FRAGMENT(juanji, library) {
   library.def(
       "conv_weight_gradient(Tensor gradient, Tensor input, SymInt[] windows, int groups) -> "
       "Tensor");
+  define_again(library, "conv",
+               "Tensor input, Tensor weight, Tensor? bias, int[] windows, int groups");
+  define_again(library, "conv_input_gradient",
+               "Tensor gradient, Tensor weight, Tensor? bias, int[] windows, int groups, "
+               "bool innermost");
 }
 
 STABLE_TORCH_LIBRARY_IMPL(juanji, CPU, library) {
   library.impl("conv", TORCH_BOX(&conv));
   library.impl("conv_input_gradient", TORCH_BOX(&conv_input_gradient));
   library.impl("conv_weight_gradient", TORCH_BOX(&conv_weight_gradient));
+  implement_again<&conv>(library, "conv");
+  implement_again<&conv_input_gradient>(library, "conv_input_gradient");
 }
 
 }  // namespace juanji

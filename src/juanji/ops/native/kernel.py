@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
@@ -17,6 +17,21 @@ from ..memory import is_out_of_memory
 Keep: TypeAlias = Callable[[Any, tuple[Any, ...], Any], None]
 # The context and the gradient of the first output -> those of the first inputs; no other has one.
 Gradient: TypeAlias = Callable[[Any, Tensor], tuple[Tensor | None, ...]]
+
+
+class Knowing(NamedTuple):
+    """What knows calls of an operator again: native/again.h.
+
+    `remember(*arguments, handle)` returns a handle, a new one if -1 is given; `again(handle,
+    *tensors)` returns the output for tensors that lie as remembered ones, or None.
+    """
+
+    remember: Callable[..., int]
+    again: Callable[..., Tensor | None]
+
+
+KNOWING: dict[Callable[..., Any], Knowing] = {}  # by Kernel.plain
+LIBRARY = torch.library.Library("juanji", "IMPL")
 
 
 class Kernel:
@@ -36,6 +51,11 @@ class Kernel:
     ) -> None:
         self.operator = getattr(torch.ops.juanji, name).default
         self.plain = _below_autograd(self.operator._op)  # without a call in between
+        if (remember := getattr(torch.ops.juanji, f"remember_{name}", None)) is not None:
+            again = getattr(torch.ops.juanji, f"again_{name}").default
+            KNOWING[self.plain] = Knowing(remember.default._op, again._op)
+            # It needs no gradient, nor what torch does in its place.
+            LIBRARY.impl(again, torch.library.fallthrough_kernel, "Autograd")
         self.recorded: Callable[..., Any] | None = None
         torch.library.register_fake(f"juanji::{name}", fake)
         if keep is not None and gradient is not None:

@@ -1,5 +1,6 @@
 // Grouped 1x1 convolution between two shuffles, which cost nothing: they are where channels are read
 // and written. The mathematics: README.md in this folder.
+#include "again.h"
 #include "operators.h"
 #include "weight_gradient.h"
 
@@ -101,11 +102,15 @@ STABLE_TORCH_LIBRARY_FRAGMENT(juanji, m) {
   m.def(
       "pointwise_conv_weight_gradient(Tensor gradient, Tensor input, SymInt groups, "
       "SymInt before, SymInt after) -> Tensor");
+  define_again(m, "pointwise_conv",
+               "Tensor input, Tensor weight, Tensor? bias, int groups, int before, int after, "
+               "bool transposed, bool innermost");
 }
 
 STABLE_TORCH_LIBRARY_IMPL(juanji, CPU, m) {
   m.impl("pointwise_conv", TORCH_BOX(&pointwise_conv));
   m.impl("pointwise_conv_weight_gradient", TORCH_BOX(&pointwise_conv_weight_gradient));
+  implement_again<&pointwise_conv>(m, "pointwise_conv");
 }
 
 }  // namespace juanji

@@ -1,6 +1,7 @@
 // The operators of pooling: what they take, check and return, and which way a job goes: boxes.h,
 // cells.h, panels.h, lines.h, spread.h, planes.h, place.h, which bands.h cuts. What is made of the
 // sources: reduce.h; the relation: window.h.
+#include "again.h"
 #include "draw.h"
 #include "lines.h"
 #include "panels.h"
@@ -390,6 +391,11 @@ STABLE_TORCH_LIBRARY_FRAGMENT(juanji, m) {
   m.def("avg_unpool_gradient(Tensor gradient, SymInt[] windows) -> Tensor");
   m.def("max_unpool(Tensor input, Tensor indices, SymInt[] output_size) -> Tensor");
   m.def("max_unpool_gradient(Tensor gradient, Tensor indices) -> Tensor");
+  define_again(m, "max_pool", "Tensor input, int[] windows");
+  define_again(m, "avg_pool",
+               "Tensor input, int[] windows, bool count_include_pad, int? divisor_override");
+  define_again(m, "avg_unpool", "Tensor input, int[] windows");
+  define_again(m, "max_unpool", "Tensor input, Tensor indices, int[] output_size");
 }
 
 STABLE_TORCH_LIBRARY_IMPL(juanji, CPU, m) {
@@ -405,6 +411,10 @@ STABLE_TORCH_LIBRARY_IMPL(juanji, CPU, m) {
   m.impl("avg_unpool_gradient", TORCH_BOX(&avg_unpool_gradient));
   m.impl("max_unpool", TORCH_BOX(&max_unpool));
   m.impl("max_unpool_gradient", TORCH_BOX(&max_unpool_gradient));
+  implement_again<&max_pool>(m, "max_pool");
+  implement_again<&avg_pool>(m, "avg_pool");
+  implement_again<&avg_unpool>(m, "avg_unpool");
+  implement_again<&max_unpool>(m, "max_unpool");
 }
 
 }  // namespace juanji

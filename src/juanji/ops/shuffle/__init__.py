@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ..memory import memory_checked
+from ..operator import operator
 from .op import shuffle
 
 __all__ = ["channel_shuffle", "shuffle"]
 
 
-@memory_checked
+@operator
 def channel_shuffle(input: Tensor, groups: int) -> Tensor:
     """Deal the channels of each group out to all groups, like cards.
 

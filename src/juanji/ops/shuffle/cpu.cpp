@@ -1,4 +1,5 @@
 // Channel shuffle. The mathematics: README.md in this folder.
+#include "again.h"
 #include "cells.h"
 #include "transpose.h"
 
@@ -73,8 +74,12 @@ Tensor channel_shuffle(const Tensor& input, int64_t groups) {
 
 STABLE_TORCH_LIBRARY_FRAGMENT(juanji, m) {
   m.def("channel_shuffle(Tensor input, SymInt groups) -> Tensor");
+  define_again(m, "channel_shuffle", "Tensor input, int groups");
 }
 
-STABLE_TORCH_LIBRARY_IMPL(juanji, CPU, m) { m.impl("channel_shuffle", TORCH_BOX(&channel_shuffle)); }
+STABLE_TORCH_LIBRARY_IMPL(juanji, CPU, m) {
+  m.impl("channel_shuffle", TORCH_BOX(&channel_shuffle));
+  implement_again<&channel_shuffle>(m, "channel_shuffle");
+}
 
 }  // namespace juanji

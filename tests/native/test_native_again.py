@@ -1,0 +1,155 @@
+"""Calls that are known again give the same, and all others are declined: ops/native/again.h."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+import torch
+from fuzz import KINDS, Draw
+from torch import Tensor
+
+from juanji import functional as F
+from juanji import native_status
+
+pytestmark = pytest.mark.skipif(native_status().isa is None, reason="no native kernels")
+
+OPS = torch.ops.juanji
+X, W = torch.randn(2, 4, 6, 5), torch.randn(4, 1, 3, 3)
+BIAS = torch.randn(4)
+NUMBERS = [6, 5, 1, 1, 1, 1, 1, 1], 4  # of a convolution that keeps the size, and its groups
+
+
+def profiled(call: Callable[[], object]) -> set[str]:
+    """Return the names of our operators that a call runs."""
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+        call()
+    return {event.key for event in profile.key_averages() if event.key.startswith("juanji::")}
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x, w: F.conv(x, w, padding=1, groups=4),
+        lambda x, w: F.conv(x, w, x.new_ones(4), padding=1, groups=4),
+        lambda x, w: F.conv_transpose(x, w, padding=1, groups=4),
+        lambda x, w: F.max_pool(x, 2),
+        lambda x, w: F.avg_pool(x, 2, padding=1, count_include_pad=False),
+        lambda x, w: F.avg_unpool(x, 2),
+        lambda x, w: F.channel_shuffle(x.to(memory_format=torch.channels_last), 2),
+    ],
+)
+def test_the_second_call_is_known(call: Callable[[Tensor, Tensor], Tensor]) -> None:
+    x, weight = torch.randn(2, 4, 32, 34), torch.randn(4, 1, 3, 3)
+    first = call(x, weight)
+    names = profiled(lambda: call(x, weight))
+    assert len(names) == 1
+    assert names.pop().startswith("juanji::again_")
+    assert call(x, weight).equal(first)
+    assert not call(x + 1, weight).equal(first)
+    recorded = call(x.requires_grad_(), weight)
+    assert recorded.grad_fn is not None
+    torch.testing.assert_close(recorded, first)
+
+
+@pytest.mark.parametrize("number", range(60))
+def test_what_the_fuzz_calls_is_known(number: int) -> None:
+    draw = Draw(number)
+    draw.dtype = torch.float64
+    for name, arguments, _ in KINDS[number % len(KINDS)](draw):
+        if not hasattr(OPS, f"remember_{name}"):
+            continue
+        handle = getattr(OPS, f"remember_{name}")(*arguments, -1)
+        tensors = [x for x in arguments if isinstance(x, Tensor)]
+        again = getattr(OPS, f"again_{name}")
+        assert again(handle, *tensors).equal(getattr(OPS, name)(*arguments))
+        wider = [torch.cat((x, x), -1) if x.ndim else x for x in tensors]
+        assert again(handle, *wider) is None
+
+
+@pytest.mark.parametrize(
+    "tensors",
+    [
+        (X[:1], W),
+        (X[..., :4], W),
+        (X.mT.contiguous().mT, W),
+        (X.double(), W.double()),
+        (X, W.double()),
+        (X, W[:, :, :2]),
+        (X, W, BIAS),
+        (X,),
+        (X, None, BIAS),
+        (X.unsqueeze(2), W.unsqueeze(2)),
+    ],
+)
+def test_tensors_that_lie_otherwise_are_declined(tensors: tuple[Any, ...]) -> None:
+    handle = OPS.remember_conv(X, W, None, *NUMBERS, -1)
+    assert OPS.again_conv(handle, X + 1, W).equal(OPS.conv(X + 1, W, None, *NUMBERS))
+    assert OPS.again_conv(handle, *tensors) is None
+
+
+@pytest.mark.parametrize(
+    "tensors",
+    [
+        (X.to("meta"), W),
+        (X.to_sparse(), W),
+        (X.to_mkldnn(), W),
+        (X, W.to("meta")),
+        (X, W.to_sparse()),
+        (X, W.to_mkldnn()),
+    ],
+)
+def test_tensors_of_another_kind_are_refused(tensors: tuple[Tensor, ...]) -> None:
+    handle = OPS.remember_conv(X, W, None, *NUMBERS, -1)
+    with pytest.raises(NotImplementedError):
+        OPS.again_conv(handle, *tensors)
+    with pytest.raises(NotImplementedError):
+        OPS.remember_conv(*tensors, None, *NUMBERS, handle)
+
+
+def test_handles_are_no_addresses() -> None:
+    for handle in (-1, -(2**63), 2**31, 2**63 - 1):
+        assert OPS.again_conv(handle, X, W) is None
+    first = OPS.remember_conv(X, W, None, *NUMBERS, 2**62)
+    assert OPS.again_conv(first, X, W) is not None
+
+
+def test_a_handle_knows_some_layouts_and_begins_anew() -> None:
+    handle = -1
+    for size in range(3, 103):
+        x = torch.randn(1, 4, size, 5)
+        handle = OPS.remember_conv(x, W, BIAS, [size, *NUMBERS[0][1:]], 4, handle)
+        wanted = OPS.conv(x, W, BIAS, [size, *NUMBERS[0][1:]], 4)
+        assert OPS.again_conv(handle, x, W, BIAS).equal(wanted)
+    known = [OPS.again_conv(handle, torch.ones(1, 4, n, 5), W, BIAS) for n in range(3, 103)]
+    assert 0 < sum(y is not None for y in known) <= 64
+
+
+def test_what_is_wrong_is_told_each_time() -> None:
+    x = torch.ones(1, 2, 4)
+    indices = torch.tensor([[[0, 1, 2, 3], [0, 1, 2, 3]]])
+    handle = OPS.remember_max_unpool(x, indices, [8], -1)
+    assert OPS.again_max_unpool(handle, x, indices).equal(OPS.max_unpool(x, indices, [8]))
+    with pytest.raises(RuntimeError, match="indices must be"):
+        OPS.again_max_unpool(handle, x, indices + 8)
+
+
+def test_negated_views_are_read_as_they_are() -> None:
+    z = torch.randn(2, 4, 6, 5, dtype=torch.complex64)
+    for _ in range(3):
+        negated = z.conj().imag
+        assert negated.is_neg()
+        wanted = F.conv(negated.resolve_neg(), W, padding=1, groups=4)
+        torch.testing.assert_close(F.conv(negated, W, padding=1, groups=4), wanted)
+
+
+def test_threads_may_share_what_is_known() -> None:
+    def work(seed: int) -> bool:
+        x = torch.randn(1, 4, 3 + seed % 5, 8, generator=torch.Generator().manual_seed(seed))
+        wanted = OPS.conv(x, W, None, [*x.shape[2:], *NUMBERS[0][2:]], 4)
+        return all(F.conv(x, W, padding=1, groups=4).equal(wanted) for _ in range(20))
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(work, range(64)))
