@@ -43,7 +43,7 @@ class Again<operate> {
     Ints layout;
     std::tuple<Number<Args>...> numbers;
   };
-  // Those of a handle are told apart by the layouts of their tensors; so many, before they begin anew.
+  // Those of a handle are told apart by the layouts of their tensors; no more than so many are known.
   static constexpr size_t most = 64;
   static inline std::mutex mutex;
   static inline std::vector<std::vector<std::shared_ptr<const Call>>> known;
@@ -83,8 +83,7 @@ class Again<operate> {
       handle = int64_t(known.size());
       known.emplace_back();
     }
-    if (known[handle].size() == most) known[handle].clear();
-    known[handle].push_back(std::move(call));
+    if (known[handle].size() < most) known[handle].push_back(std::move(call));
     return handle;
   }
 
