@@ -7,7 +7,7 @@ struct Plan {
   std::vector<Work> works;
 };
 
-struct Hash {
+struct ShapeHash {
   size_t operator()(const Problem& problem) const {
     size_t hash = size_t(problem.backward);
     for (const View* view : {&problem.x, &problem.weight, &problem.out})
@@ -23,7 +23,7 @@ template <class S>
 std::shared_ptr<const Plan> plan_of(const Problem& problem) {
   constexpr size_t most = 128;
   constexpr int64_t most_taps = 128;
-  thread_local std::unordered_map<Problem, std::shared_ptr<const Plan>, Hash> plans;
+  thread_local std::unordered_map<Problem, std::shared_ptr<const Plan>, ShapeHash> plans;
   Problem shape = problem;
   shape.x.data = shape.weight.data = shape.out.data = nullptr;
   if (const auto found = plans.find(shape); found != plans.end()) return found->second;
