@@ -14,7 +14,8 @@ RUNNABLE = $(BIN)/python -c "from juanji.ops.native import runnable; print(*runn
 CONFIGURE = $(BIN)/cmake -G Ninja -S . -DCMAKE_MAKE_PROGRAM=$(CURDIR)/$(BIN)/ninja \
   -DPython_EXECUTABLE=$(CURDIR)/$(BIN)/python
 SECONDS := 60
-SANITIZED_TESTS := tests/native/test_native_faults.py tests/native/test_native_threads.py \
+SANITIZED_TESTS := tests/native/test_native_again.py tests/native/test_native_faults.py \
+  tests/native/test_native_threads.py \
   tests/ops/test_shuffle.py tests/ops/test_shuffle_conv.py tests/ops/test_conv_operator.py \
   tests/ops/test_pool_native.py tests/contract/test_values.py \
   tests/contract/test_layouts.py tests/contract/test_faults.py
