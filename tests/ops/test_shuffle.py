@@ -106,8 +106,10 @@ def test_vectorized_and_differentiated_forward() -> None:
 @needs_kernels
 def test_which_kernel_and_why() -> None:
     x = torch.zeros(1, 6, 3).mT.contiguous().mT
-    assert why(F.channel_shuffle, x, 3) == "channel_shuffle\n  native: taken"
-    assert "torch copies contiguous channels" in why(F.channel_shuffle, x.contiguous(), 3)
+    for laid in (x, x.contiguous()):
+        assert why(F.channel_shuffle, laid, 3) == "channel_shuffle\n  native: taken"
+    traced = x.contiguous().requires_grad_()
+    assert "torch copies contiguous channels" in why(F.channel_shuffle, traced, 3)
     told = why(F.channel_shuffle, x.to("meta"), 3)
     assert "native: declined, the tensor is torch.strided on meta" in told
     assert why(torch.vmap(lambda x: F.channel_shuffle(x, 3)), x[None]).endswith("torch: taken")

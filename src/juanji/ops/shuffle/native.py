@@ -6,15 +6,17 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.compiler import is_compiling
 
 from .. import layout
-from ..native import DTYPES, Kernel, native_status, unavailable
+from ..native import DTYPES, Kernel, native_status, unavailable, wants_gradient
 
 
 def declines(input: Tensor, groups: int) -> str | None:
     """Say why the kernel does not shuffle this tensor, or None if it does; any dtype will do."""
-    if input.ndim > 2 and input.is_contiguous() and input.dtype in DTYPES:  # first: it stays cheap
-        return "torch copies contiguous channels as fast as memory"
+    contiguous = input.ndim > 2 and input.is_contiguous() and input.dtype in DTYPES
+    if contiguous and (is_compiling() or wants_gradient(input)):
+        return "torch copies contiguous channels as fast as memory, and its gradient takes less"
     if (reason := unavailable()) is not None:
         return reason
     if input.device.type != "cpu" or input.layout != torch.strided:
