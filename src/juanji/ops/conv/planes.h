@@ -57,7 +57,8 @@ class Planes {
     for (const Stack& stack : stacks.all) {
       ahead.ask<true>();
       const Cells<A> read{reinterpret_cast<const char*>(cells) + stack.at, work.step,
-                          problem.inputs, work.panel.channel_step * int64_t(sizeof(A)), nullptr, nullptr};
+                          problem.inputs, work.panel.channel_step * int64_t(sizeof(A)), nullptr,
+                          nullptr};
       const A* of_residue = weight;
       auto run = [&](int64_t residue, A* to, int64_t step, int64_t row_step) {
         const Order& taps = work.taps[residue];

@@ -43,7 +43,7 @@ class Again<operate> {
     Ints layout;
     std::tuple<Number<Args>...> numbers;
   };
-  // Those of a handle are told apart by the layouts of their tensors; no more than so many are known.
+  // Those of a handle are told apart by the layouts of their tensors; no more are known than these.
   static constexpr size_t most = 64;
   static inline std::mutex mutex;
   static inline std::vector<std::vector<std::shared_ptr<const Call>>> known;
