@@ -10,6 +10,7 @@ or two spoiled: what they answer does not matter, but they must answer or raise.
 from __future__ import annotations
 
 import argparse
+import functools
 import math
 import random
 import time
@@ -331,6 +332,15 @@ KINDS = (convolutions, convolutions, shuffles, poolings, poolings, stochastic)
 # ------------------------------------------------------------------------------------------ running
 
 
+def knowing(name: str, arguments: list[Any]) -> Callable[..., Tensor | None] | None:
+    """Tell an operator of a call and return what does it again; None: it knows no calls again."""
+    operators = torch.ops.juanji
+    if not hasattr(operators, f"remember_{name}"):
+        return None
+    handle = getattr(operators, f"remember_{name}")(*arguments, -1)
+    return functools.partial(getattr(operators, f"again_{name}"), handle)
+
+
 def answers(name: str, arguments: list[Any], threads: int) -> tuple[Tensor, ...]:
     """Call an operator into memory that held NaN before, then with more threads and as known."""
     operator, before = getattr(torch.ops.juanji, name), torch.get_num_threads()
@@ -349,10 +359,8 @@ def answers(name: str, arguments: list[Any], threads: int) -> tuple[Tensor, ...]
     first, second = call(1), call(threads)
     for a, b in zip(first, second, strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=0, equal_nan=True)
-    if hasattr(torch.ops.juanji, f"remember_{name}"):
-        handle = getattr(torch.ops.juanji, f"remember_{name}")(*arguments, -1)
-        again = getattr(torch.ops.juanji, f"again_{name}")
-        known = again(handle, *(x for x in arguments if isinstance(x, Tensor)))
+    if (again := knowing(name, arguments)) is not None:
+        known = again(*(x for x in arguments if isinstance(x, Tensor)))
         torch.testing.assert_close(known, second[0], rtol=0, atol=0, equal_nan=True)
     return second
 

@@ -83,14 +83,17 @@ class Calls:
         if len(self.plans) >= MOST:
             self.plans.clear()
         self.plans[key] = plan = _planned(steps, tensors, output)
-        if plan is not None and not wants_gradient(*tensors):
+        if plan is not None:
             self._know(asked, tensors, *plan)
         return output
 
     def _know(
         self, asked: tuple[Any, ...], tensors: list[Tensor], run: Any, rest: tuple[Any, ...]
     ) -> None:
-        """Tell a call to the native operator that computes it, if it knows calls again."""
+        """Tell a call to the native operator that computes it, if it knows calls again.
+
+        What records a gradient does not.
+        """
         if (knowing := KNOWING.get(run)) is None:
             return
         again, handle = self.known.get(asked, (knowing.again, -1))
