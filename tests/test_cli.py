@@ -13,9 +13,12 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+import juanji
 from juanji import cli
+from juanji.exporting import load_state
 from juanji.study import latency
 
 NETS = """
@@ -28,6 +31,9 @@ class Tiny(nn.Sequential):
             nn.Conv2d(in_channels, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 8, 3, padding=1),
             nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, classes),
         )
+
+def three_classes(in_channels):
+    return Tiny(in_channels, 3)
 
 class Spoiled(Tiny):
     def forward(self, input):
@@ -203,6 +209,54 @@ def test_analyze(command: Command) -> None:
 def test_analyze_refuses_in_one_line(command: Command, words: list[str], message: str) -> None:
     code, out, err = command("analyze", *words)
     assert (code, out, err.count("\n")) == (2, "", 1)
+    assert message in err
+
+
+def test_convert_writes_what_the_plan_and_the_weights_rebuild(command: Command) -> None:
+    net = juanji.nets.resnet20(in_channels=1)
+    juanji.export(net, "trained.safetensors", torch.zeros(1, 1, 9, 7))
+    words = ["--net", "resnet20", "--input", "1x9x7", "--swap", "grouped:4", "--where", "layer1.*"]
+    words += ["--exclude", "*.conv2", "--weights", "trained.safetensors"]
+    code, out, _ = command("convert", *words, "--out", "new.safetensors", "--plan", "plan.json")
+    assert code == 0
+    assert "3 of 21 layers swapped" in out
+    assert out.splitlines()[-1] == "new.safetensors"
+    again = juanji.Plan.load("plan.json").apply(juanji.nets.resnet20(in_channels=1))
+    load_state(again, "new.safetensors")
+    assert again.layer1[0].conv1.groups == 4
+    assert torch.equal(again.layer2[0].conv1.weight, net.layer2[0].conv1.weight)
+
+
+@pytest.mark.parametrize("name", ["net.onnx", "net.pt2"])
+def test_convert_writes_graphs(command: Command, name: str) -> None:
+    words = [
+        "--net",
+        "cli_nets:three_classes",
+        "--input",
+        "1x9x7",
+        "--swap",
+        "octave:0.5",
+        "--out",
+        name,
+    ]
+    assert command("convert", *words).code == 0
+    assert (command.folder / name).stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--out", "net.txt"], "must end in one of .onnx, .pt2, .safetensors, got 'net.txt'"),
+        (["--out", "nowhere/net.pt2"], "path must be in a folder that exists"),
+        (["--out", "net.pt2", "--where", "layer9"], "where 'layer9' matches none"),
+        (["--out", "net.pt2", "--weights", "nowhere.pt"], "nowhere.pt"),
+        (["--out", "net.pt2", "--weights", "cli_nets.py"], "holds no weights of this network"),
+    ],
+)
+def test_convert_refuses_in_one_line(command: Command, words: list[str], message: str) -> None:
+    usual = ["--net", "resnet20", "--input", "1x9x7", "--swap", "grouped:4"]
+    code, _, err = command("convert", *usual, *words)
+    assert (code, err.count("\n")) == (2, 1)
     assert message in err
 
 

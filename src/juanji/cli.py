@@ -27,6 +27,7 @@ Net = Annotated[str, typer.Option(help="A known network, or package.module:funct
 Swaps = Annotated[
     list[str], typer.Option("--swap", help="octave:0.25, depthwise-separable, ...; repeatable.")
 ]
+Input = Annotated[str, typer.Option(help="The shape of an image, as 3x224x224.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
@@ -80,7 +81,7 @@ def compare(
 @app.command()
 def analyze(
     net: Net,
-    input: Annotated[str, typer.Option(help="The shape of an image, as 3x224x224.")],
+    input: Input,
     swap: Annotated[str | None, typer.Option(help="Analyze the network with this swap.")] = None,
     time: Annotated[bool, typer.Option(help="Measure forward times too.")] = True,
     as_json: Json = False,
@@ -91,6 +92,41 @@ def analyze(
 
     report = juanji.analyze(*networks.example(net, input, swap), time=time)
     print(report.to_json() if as_json else report)
+    return 0
+
+
+@app.command()
+def convert(
+    net: Net,
+    input: Input,
+    swap: Annotated[str, typer.Option(help="octave:0.25, depthwise-separable, ...")],
+    out: Annotated[str, typer.Option("--out", "-o", help="A .onnx, .pt2 or .safetensors file.")],
+    weights: Annotated[
+        str | None, typer.Option(help="The network's trained weights: .safetensors, .pt or .pth.")
+    ] = None,
+    where: Annotated[
+        list[str] | None, typer.Option(help='Only these layers: "layer1.*", re:...; repeatable.')
+    ] = None,
+    exclude: Annotated[list[str] | None, typer.Option(help="Not these layers; repeatable.")] = None,
+    plan: Annotated[
+        str | None, typer.Option(help="A .json file that rebuilds the network from its code.")
+    ] = None,
+) -> int:
+    """Swap the convolutions of a network, and write it as ONNX, torch.export or a state dict."""
+    import juanji
+    from juanji.exporting import load_state
+    from juanji.study import networks
+
+    model, image = networks.example(net, input)
+    if weights is not None:
+        load_state(model, weights)
+    chosen, left = tuple(where or ()) or None, tuple(exclude or ()) or None
+    made = juanji.plan(model, swap, image, where=chosen, exclude=left)
+    print(made)
+    juanji.export(made.apply(model), out, image)
+    if plan is not None:
+        made.save(plan)
+    print(out)
     return 0
 
 

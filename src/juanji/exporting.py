@@ -1,7 +1,8 @@
-"""Take a model away: ONNX or torch.export, checked against the model's own numbers."""
+"""Take a model away: ONNX, torch.export or a state dict, checked against its own numbers."""
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,15 @@ from .ops.deform.onnx import translations
 
 
 def export(model: nn.Module, path: str | Path, *inputs: Tensor) -> Path:
-    """Write a model as ONNX (`.onnx`) or with torch.export (`.pt2`), and check what was written.
+    """Write a model: ONNX (`.onnx`), torch.export (`.pt2`) or a state dict (`.safetensors`).
 
     The model is exported in evaluation mode, for inputs of the sizes given; its own mode does not
-    change. The file is read back, run on the inputs, and compared with the model.
+    change. What was written is read back, run on the inputs, and compared with the model.
 
     Args:
         model: any module whose outputs are tensors, or nested containers of tensors.
-        path: where to; the suffix tells the form.
+        path: where to; the suffix tells the form. A state dict needs the model's own code, and
+            where it was converted, the plan, to be of use again.
         inputs: what the model is called with.
 
     Returns:
@@ -28,7 +30,8 @@ def export(model: nn.Module, path: str | Path, *inputs: Tensor) -> Path:
 
     Raises:
         ValueError: the suffix is another one, or no inputs are given.
-        ImportError: the `onnx` extra is not installed.
+        FileNotFoundError: the path's folder does not exist.
+        ImportError: the `onnx` extra is not installed, or of a state dict, the `study` extra.
         RuntimeError: the file's numbers differ from the model's by more than 1e-4 of the largest.
 
     >>> import tempfile, juanji
@@ -40,6 +43,8 @@ def export(model: nn.Module, path: str | Path, *inputs: Tensor) -> Path:
     path = Path(path)
     if path.suffix not in WRITERS:
         raise ValueError(f"path must end in one of {', '.join(WRITERS)}, got {path.name!r}")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"path must be in a folder that exists, got {str(path)!r}")
     if not inputs:
         raise ValueError("inputs must be what the model is called with, got none")
     training = [module for module in model.modules() if module.training]
@@ -88,4 +93,46 @@ def write_program(model: nn.Module, path: Path, inputs: tuple[Tensor, ...]) -> l
     return tensors(torch.export.load(path).module()(*inputs))
 
 
-WRITERS = {".onnx": write_onnx, ".pt2": write_program}
+def write_state(model: nn.Module, path: Path, inputs: tuple[Tensor, ...]) -> list[Tensor]:
+    """Write a state dict and return what a copy of the model computes that has read it."""
+    safetensors = _safetensors()
+    safetensors.save_model(model, path)
+    again = copy.deepcopy(model)
+    with torch.no_grad():
+        for value in again.state_dict().values():
+            value.zero_()
+    load_state(again, path)
+    return tensors(again(*inputs))
+
+
+WRITERS = {".onnx": write_onnx, ".pt2": write_program, ".safetensors": write_state}
+
+
+def load_state(model: nn.Module, path: str | Path) -> None:
+    """Read a model's state dict: `.safetensors`, or saved with torch (`.pt`, `.pth`).
+
+    Raises:
+        ValueError: the file is none, or its names and shapes are not the model's.
+        OSError: it cannot be read.
+        ImportError: the `study` extra is not installed.
+    """
+    path = Path(path)
+    with path.open("rb"):  # says in Python's words why it cannot be read
+        pass
+    try:
+        if path.suffix == ".safetensors":
+            _safetensors().load_model(model, path)
+        else:
+            model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    except ImportError:
+        raise
+    except Exception as error:  # each format has its own
+        raise ValueError(f"{path} holds no weights of this network: {error}") from error
+
+
+def _safetensors() -> Any:
+    try:
+        import safetensors.torch
+    except ImportError as error:
+        raise ImportError(f'{error}: pip install "juanji[study]"') from error
+    return safetensors.torch
