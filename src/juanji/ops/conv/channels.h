@@ -82,7 +82,6 @@ class Channels {
   Buffer<A> collected;  // (depth, position, channel)
   std::vector<int64_t> places;  // of a run of its cells
   TileAhead ahead;
-  static constexpr int64_t in_place_vectors = 4;  // in a call
 
   // Of the outputs from `first` on; beyond the last channel they are zero.
   void pack_weights(const Work& work, int64_t first, int64_t count, Buffer<A>& weights) {
@@ -145,18 +144,6 @@ class Channels {
             count - output);
   }
 
-  // A stack of all residues of the outputs, which are neighbours in the collected tile.
-  void collect(const Work& work, const Prepared& own, const A* x, const Stack& stack, int64_t first,
-               int64_t vector, int64_t cell) {
-    int64_t before = 0;
-    for (int64_t residue = 0; residue < int64_t(work.taps.size()); ++residue) {
-      const Runs& runs = work.taps[residue].runs;
-      compute(work, own, x, stack, runs, before, first, vector, cell,
-              collected.data() + residue * cell);
-      before += problem.inputs * runs.taps * lanes<A>;
-    }
-  }
-
   // Channels to planes: cells and channels are transposed, those of all rows at once that follow
   // each other in memory.
   void write_collected(const Work& work, const Triple& start, int64_t count, int64_t cell, S* out) {
@@ -192,18 +179,39 @@ class Channels {
         }
   }
 
+  // The tile's channels from `first` on. All residues of an output lie side by side, `count` numbers
+  // each.
+  template <class T>
+  void compute_all(const Work& work, const Prepared& own, const A* x, int64_t first, int64_t count,
+                   T* out) {
+    if (work.skips) return compute_columns(work, own, x, first, count, out);
+    // What is read stays in the first-level cache.
+    for (int64_t vector = 0; vector < inputs.vectors(count); ++vector)
+      for (const Stack& stack : own.stacks.all) {
+        int64_t before = 0;
+        for (int64_t residue = 0; residue < int64_t(work.taps.size()); ++residue) {
+          const Runs& runs = work.taps[residue].runs;
+          compute(work, own, x, stack, runs, before, first, vector, count, out + residue * count);
+          before += problem.inputs * runs.taps * lanes<A>;
+        }
+      }
+  }
+
   // Some vectors of channels at a time, unless those share one, and of these a column of stacks:
   // the rows that one of them reads are still in the first-level cache for the next.
-  void compute_in_place(const Work& work, const Prepared& own, const A* x, int64_t count, S* out) {
-    const int64_t most = inputs.reading == Reading::same ? 1 : in_place_vectors;
+  template <class T>
+  void compute_columns(const Work& work, const Prepared& own, const A* x, int64_t first,
+                       int64_t count, T* out) {
+    const bool one = inputs.reading == Reading::same || !std::is_same_v<T, A>;
+    const int64_t most = one ? 1 : in_place_vectors;
     const Stack *stack = own.stacks.all.data(), *end = stack + own.stacks.all.size();
     const int64_t whole = count / lanes<A>;  // vectors; perhaps one more begins inside of the last
     for (const int64_t rows = own.stacks.length[1]; stack != end; stack += rows)
       for (int64_t vector = 0, vectors; vector * lanes<A> < count; vector += vectors) {
         vectors = std::clamp<int64_t>(whole - vector, 1, most);
         for (int64_t row = 0; row < rows; ++row)
-          compute(work, own, x, stack[row], own.stacks.runs(work, stack[row]), 0, 0, vector, count,
-                  out, vectors);
+          compute(work, own, x, stack[row], own.stacks.runs(work, stack[row]), 0, first, vector,
+                  count, out, vectors);
       }
   }
 
@@ -239,16 +247,9 @@ class Channels {
                     {unit / problem.outputs, beyond / problem.outputs},
                     inputs.vectors(count) * int64_t(own.stacks.all.size() * work.taps.size()));
     }
-    if (work.direct) return compute_in_place(work, own, cells, count, out);
-    // What is read stays in the first-level cache.
-    if (problem.collects) collected.resize(depths * lines * line + lanes<A> * cell);
-    for (int64_t vector = 0; vector < inputs.vectors(count); ++vector)
-      for (const Stack& stack : own.stacks.all) {
-        if (problem.collects)
-          collect(work, own, cells, stack, first, vector, cell);
-        else
-          compute(work, own, cells, stack, work.taps[0].runs, 0, first, vector, count, out);
-      }
-    if (problem.collects) write_collected(work, start, count, cell, out);
+    if (!problem.collects) return compute_all(work, own, cells, first, count, out);
+    collected.resize(depths * lines * line + lanes<A> * cell);
+    compute_all(work, own, cells, first, cell, collected.data());
+    write_collected(work, start, count, cell, out);
   }
 };

@@ -75,8 +75,12 @@ void arrange(Problem& problem, ScalarType dtype, bool sums = false) {
   for_storage(dtype, [&](auto kind) {
     using A = Compute<decltype(kind)>;
     const bool innermost = problem.x.channel_stride == 1 && problem.out.channel_stride == 1;
-    problem.planes = !Inputs<A>::serve(problem) || !(innermost || problem.transposes<A>(sums));
-    problem.direct = innermost && problem.reads_in_place<decltype(kind)>(sums);
+    const bool bare = !sums && problem.spares_zeros<A>(innermost);
+    problem.planes =
+        !Inputs<A>::serve(problem) || !(innermost || bare || problem.transposes<A>(sums));
+    problem.direct = innermost && problem.reads_in_place<decltype(kind)>(sums) &&
+                     !(bare && problem.crowds_first_cache<A>());
+    problem.bare = bare && !problem.planes && !problem.direct;
     problem.collects = !problem.planes && !sums && problem.out.channel_stride != 1;
   });
 }

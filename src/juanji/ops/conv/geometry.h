@@ -153,12 +153,15 @@ struct Tile {
   int64_t residues = 1;  // along the width
 };
 
-inline Tile tile_of(const Part& part, const Triple& length, bool planes, int64_t lane_count) {
+// Along an axis there are no more slots than `most`.
+inline constexpr Triple unlimited{INT64_MAX, INT64_MAX, INT64_MAX};
+inline Tile tile_of(const Part& part, const Triple& most, const Triple& length, bool planes,
+                    int64_t lane_count) {
   Tile made{length, {}, {}, 1};
   for (int axis = 0; axis < 3; ++axis) {
     made.lattice[axis] = part[axis].lattice(length[axis]);
     int64_t span = (length[axis] - 1) * part[axis].advance + part[axis].reach();
-    made.slots[axis] = span / made.lattice[axis] + 1;
+    made.slots[axis] = std::min(span / made.lattice[axis] + 1, most[axis]);
   }
   if (planes) {
     const Phase& width = part[2];
@@ -181,11 +184,11 @@ struct Tiling {
 // `in_place`, which are not copied, rather take four times as much, and then are less wide; they are
 // one deep: one behind the other, they share cells that a cache still holds. None has more than
 // `most` outputs.
-inline Tiling tiling(const Part& part, bool in_place, bool planes, int64_t lane_count,
-                     int64_t budget, int64_t most) {
+inline Tiling tiling(const Part& part, const Triple& most_slots, bool in_place, bool planes,
+                     int64_t lane_count, int64_t budget, int64_t most) {
   Triple length{in_place ? 1 : part[0].count, part[1].count, part[2].count};
   auto cells = [&] {
-    Tile made = tile_of(part, length, planes, lane_count);
+    Tile made = tile_of(part, most_slots, length, planes, lane_count);
     // sizes near 2**31 make more than an integer tells
     return double(made.slots[0]) * double(made.slots[1]) * double(made.slots[2]) *
            double(made.residues);

@@ -70,12 +70,12 @@ struct Span {
 };
 
 // Calls `visit(slot, count, row)` for all rows of slots of a tile, `count` at once that follow each
-// other; `row` is the first one, or null where they are outside of the input.
+// other; `row` is the first one, or null where they are outside of the input. `origin` is the position
+// of the first slot, here and below.
 template <class S, class Visit>
-inline void each_rows(const View& x, const S* plane, const Part& part, const Tile& tile,
-                      const Triple& start, Visit visit) {
-  const int64_t rows = tile.slots[1], depth = part[0].origin(start[0]),
-                height = part[1].origin(start[1]);
+inline void each_rows(const View& x, const S* plane, const Tile& tile, const Triple& origin,
+                      Visit visit) {
+  const int64_t rows = tile.slots[1], depth = origin[0], height = origin[1];
   const Span depths(depth, tile.lattice[0], x.size[0], tile.slots[0]);
   const Span heights(height, tile.lattice[1], x.size[1], rows);
   for (int64_t d = 0; d < tile.slots[0]; ++d) {
@@ -174,15 +174,15 @@ inline void copy_rows(Compute<S>* to, int64_t to_step, const S* from, int64_t st
 }
 
 // The panel's channels of element n from `first` on, `channels` of them at most; of the columns,
-// those of `columns` outputs. `zeroed`: the panel was last filled for the same tile of as many
-// channels, so that zeros are where they belong.
+// those of `columns` outputs, `advance` apart. `zeroed`: the panel was last filled for the same tile
+// of as many channels, so that zeros are where they belong.
 template <class S>
 void fill_planes(Compute<S>* to, bool zeroed, const View& x, int64_t n, int64_t first,
-                 int64_t channels, const Part& part, const Tile& tile, const Panel& panel,
-                 const Triple& start, int64_t columns) {
+                 int64_t channels, int64_t advance, const Tile& tile, const Panel& panel,
+                 const Triple& origin, int64_t columns) {
   using A = Compute<S>;
-  const int64_t width = tile.slots[2], advance = part[2].advance, step = advance * x.stride[2];
-  const int64_t base = part[2].origin(start[2]), residues = tile.residues;
+  const int64_t width = tile.slots[2], step = advance * x.stride[2];
+  const int64_t base = origin[2], residues = tile.residues;
   const bool transposed = x.channel_stride == 1 && channels > 1;
   const bool pairs = residues == 2 && step == 2 && !transposed;
   std::vector<Span> spans;
@@ -227,7 +227,7 @@ void fill_planes(Compute<S>* to, bool zeroed, const View& x, int64_t n, int64_t 
   };
   A* first_plane = to;
   for (int64_t channel = 0; channel < channels; ++channel, to += panel.channel_step)
-    each_rows<S>(x, x.at<S>(n, first + channel), part, tile, start,
+    each_rows<S>(x, x.at<S>(n, first + channel), tile, origin,
                  [&](int64_t slot, int64_t count, const S* rows) {
                    A* lines = to + slot * residues * width;
                    if (!zeroed && rows) clear(lines, count);
@@ -235,7 +235,7 @@ void fill_planes(Compute<S>* to, bool zeroed, const View& x, int64_t n, int64_t 
                    if (rows && !transposed) fill(lines, rows, count);
                  });
   if (transposed)
-    each_rows<S>(x, x.at<S>(n, first), part, tile, start,
+    each_rows<S>(x, x.at<S>(n, first), tile, origin,
                  [&](int64_t slot, int64_t count, const S* rows) {
                    if (rows) fill(first_plane + slot * residues * width, rows, count);
                  });
@@ -244,12 +244,12 @@ void fill_planes(Compute<S>* to, bool zeroed, const View& x, int64_t n, int64_t 
 // The same for a panel of channels, where the channels of x do not lie side by side: cells and
 // channels are transposed. Cells that follow each other in memory are one run, over many rows.
 template <class S>
-void turn_to_channels(Compute<S>* to, const View& x, int64_t n, int64_t first, const Part& part,
-                      const Tile& tile, const Panel& panel, const Triple& start, int64_t columns) {
+void turn_to_channels(Compute<S>* to, const View& x, int64_t n, int64_t first, const Tile& tile,
+                      const Panel& panel, const Triple& origin, int64_t columns) {
   using A = Compute<S>;
   const int64_t width = tile.slots[2], cell = panel.channels;
   const int64_t valid = std::min(cell, x.channels - first);
-  const int64_t base = part[2].origin(start[2]), step = tile.lattice[2] * x.stride[2];
+  const int64_t base = origin[2], step = tile.lattice[2] * x.stride[2];
   const int64_t row_step = tile.lattice[1] * x.stride[1];
   const Span span(base, tile.lattice[2], x.size[2], std::min(width, columns));
   const bool one_run = step == 1 && span.size() == row_step;
@@ -269,7 +269,7 @@ void turn_to_channels(Compute<S>* to, const View& x, int64_t n, int64_t first, c
                    whole ? store(to + place[at], value) : store(to + place[at], value, room);
                  });
   };
-  each_rows<S>(x, x.at<S>(n, first), part, tile, start,
+  each_rows<S>(x, x.at<S>(n, first), tile, origin,
                [&](int64_t slot, int64_t count, const S* rows) {
                  A* lines = to + slot * width * cell;
                  if (!rows || span.size() == 0) return zero(lines, count * width * cell);
@@ -288,28 +288,34 @@ void turn_to_channels(Compute<S>* to, const View& x, int64_t n, int64_t first, c
 
 // The same, where they do.
 template <class S>
-void fill_channels(Compute<S>* to, const View& x, int64_t n, int64_t first, const Part& part,
-                   const Tile& tile, const Panel& panel, const Triple& start, int64_t columns) {
+void fill_channels(Compute<S>* to, const View& x, int64_t n, int64_t first, const Tile& tile,
+                   const Panel& panel, const Triple& origin, int64_t columns) {
   if (x.channel_stride != 1)
-    return turn_to_channels<S>(to, x, n, first, part, tile, panel, start, columns);
+    return turn_to_channels<S>(to, x, n, first, tile, panel, origin, columns);
   const int64_t width = tile.slots[2], cell = panel.channels;
   const int64_t valid = std::min(cell, x.channels - first);
-  const int64_t base = part[2].origin(start[2]), step = tile.lattice[2] * x.stride[2];
+  const int64_t base = origin[2], step = tile.lattice[2] * x.stride[2];
   const Span span(base, tile.lattice[2], x.size[2], std::min(width, columns));
+  const bool whole = valid == cell && cell % lanes<Compute<S>> == 0;
   auto fill = [&](auto* line, const S* row) {
     const Span filled = row ? span : Span(0, 1, 0, width);
     zero(line, filled.low * cell);
     zero(line + filled.high * cell, (width - filled.high) * cell);
-    for (int64_t w = filled.low; w < filled.high; ++w) {
-      const S* from = row + base * x.stride[2] + w * step;
+    const S* from = row + base * x.stride[2] + filled.low * step;
+    auto* to = line + filled.low * cell;
+    for (int64_t w = filled.low; w < filled.high; ++w, from += step, to += cell) {
       __builtin_prefetch(from + 8 * step);
       __builtin_prefetch(from + cell);  // of the next channels, which come soon
-      copy_row<S>(line + w * cell, from, 1, valid);
-      zero(line + w * cell + valid, cell - valid);
+      if (whole) {
+        for (int64_t c = 0; c < cell; c += lanes<Compute<S>>) store(to + c, load(from + c));
+        continue;
+      }
+      copy_row<S>(to, from, 1, valid);
+      zero(to + valid, cell - valid);
     }
   };
   const int64_t row_step = tile.lattice[1] * x.stride[1];
-  each_rows<S>(x, x.at<S>(n, first), part, tile, start,
+  each_rows<S>(x, x.at<S>(n, first), tile, origin,
                [&](int64_t slot, int64_t count, const S* rows) {
                  for (int64_t row = 0; row < count; ++row)
                    fill(to + (slot + row) * width * cell, rows ? rows + row * row_step : nullptr);

@@ -183,8 +183,8 @@ class Planes {
     const Triple start = work.start(task.tile);
     const bool zeroed = panel.prepare(work.panel.cells, work.index, start, groups);
     fill_planes<S>(panel.cells.data(), zeroed, problem.x, task.n, group * problem.inputs,
-                   groups * problem.inputs, work.part, work.tile, work.panel, start,
-                   work.tile.slots[2]);
+                   groups * problem.inputs, work.part[2].advance, work.tile, work.panel,
+                   work.origin(problem.x, start), work.tile.slots[2]);
     // Stacks as high as the narrowest kernel that serves this many output channels takes.
     const int most = problem.outputs >= 4   ? highest_stack(4)
                      : problem.outputs >= 2 ? highest_stack(2)

@@ -4,6 +4,9 @@
 // What a panel may take: it is read from the second-level cache.
 constexpr int64_t panel_bytes = 192 << 10;
 
+// Of channels that are computed in one call, where cells outside are left out.
+constexpr int64_t in_place_vectors = 4;
+
 // One call: out[o] = sum over taps of weight * x[i], read from x to out forward or backward.
 struct Problem {
   View x, weight, out;
@@ -12,9 +15,12 @@ struct Problem {
   bool backward;
   bool planes = false, direct = false;  // the arrangement, which `arrange` chooses
   bool collects = false;  // outputs are channels of planes, which are transposed at the end
+  bool bare = false;      // a panel of channels has no zeros around its cells
 
   bool operator==(const Problem&) const = default;
   int64_t out_channels() const { return groups * outputs; }
+  // Whether cells outside of the input are left out, for lack of zeros in their place.
+  bool skips() const { return direct || bare; }
   Phases phases() const { return phases_of(axes, backward, planes || collects); }
 
   // Groups that a panel of planes holds: enough to be worth a task, few enough for the first-level
@@ -109,6 +115,29 @@ struct Problem {
            std::gcd<int64_t>(x.stride[2] * bytes, 4096) <= (sums ? 1024 : 2048);
   }
 
+  // Whether depthwise windows over maps are so wide that a panel of channels is better without zeros:
+  // many of their cells are outside, and are left out. Wider ones are worth transposing planes.
+  template <class A>
+  bool spares_zeros(bool innermost) const {
+    constexpr int64_t wide = 7 * 7, wider = 11 * 11;
+    if (inputs * outputs > 1 || groups < lanes<A> || x.size[0] > 1 || x.size[2] == 1) return false;
+    for (const Axis& axis : axes)
+      if (axis.stride > 1 || axis.dilation > 1) return false;
+    return weight.cells() >= (innermost ? wide : wider);
+  }
+
+  // Whether in place, the cells of a column of stacks push each other out of the first-level cache
+  // (48 KiB, 12 ways) before the next row of outputs: distances that are multiples of powers of two
+  // leave them few places.
+  template <class A>
+  bool crowds_first_cache() const {
+    constexpr int64_t line = 64, way = 4096, ways = 12;
+    const int64_t vectors = std::min(in_place_vectors, x.channels / lanes<A>);
+    const int64_t apart = std::gcd(std::gcd(x.stride[1], x.stride[2]) * int64_t(sizeof(A)), way);
+    const int64_t places = std::min(way / line, way / apart * vectors);
+    return axes[1].kernel * (full_stack + axes[2].kernel - 1) * vectors > ways * places;
+  }
+
   // Output channels that are computed together: whole groups and vectors; a cache line, or more
   // where there are few weights.
   template <class A>
@@ -116,7 +145,8 @@ struct Problem {
     const int64_t step = std::lcm<int64_t>(outputs, 64 / sizeof(A));
     const int64_t all = (out_channels() + step - 1) / step * step;
     if (direct) return all;
-    return std::min(all, std::max<int64_t>((4 << 10) / weight_bytes<A>() / step, 1) * step);
+    const int64_t few_weights = (bare ? 8 << 10 : 4 << 10) / weight_bytes<A>();
+    return std::min(all, std::max<int64_t>(few_weights / step, 1) * step);
   }
 
   // Input channels of a panel.

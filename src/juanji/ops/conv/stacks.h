@@ -26,14 +26,14 @@ inline Triple output_steps(const Work& work, const View& out) {
 struct Stacks {
   std::vector<Stack> all;
   int64_t whole = 0;                      // of sums: so many have all lanes, the others not
-  std::vector<Runs> met;                  // in place: by rows of the output
+  std::vector<Runs> met;                  // if cells outside are left out: by rows of the output
   int64_t out_step = 0, source_step = 0;  // between the positions of a stack
   Triple length{};
-  Triple first{};      // in place: where the tile starts,
+  Triple first{};      // then also: where the tile starts,
   Range met_depths{};  // and what it meets there
 
   const Runs& runs(const Work& work, const Stack& stack) const {
-    return work.direct ? met[stack.row] : work.taps[0].runs;
+    return work.skips ? met[stack.row] : work.taps[0].runs;
   }
 
   // Pieces of a line of positions: where outputs are made, stacks that have a kernel, which those
@@ -54,7 +54,7 @@ struct Stacks {
   // how far apart the gradients of neighbouring outputs are, in elements.
   void fill(const Work& work, const Problem& problem, const Triple& start, int most,
             int64_t vector, int64_t bytes, const Triple& to_step, const Triple* source = nullptr) {
-    if (work.direct) return fill_in_place(work, problem.x, problem.out, start, most, bytes, source);
+    if (work.skips) return fill_inside(work, problem, start, most, bytes, to_step, source);
     const Triple wanted = work.positions(start);
     if (wanted == length) return;
     length = wanted, all.clear();
@@ -107,17 +107,19 @@ struct Stacks {
             all.begin();
   }
 
-  // Cells and gradient where they are, the output from the tile's first on. Tiles are one deep: at
-  // depths that meet the same taps they have the same stacks.
-  void fill_in_place(const Work& work, const View& x, const View& out, const Triple& start,
-                     int most, int64_t bytes, bool sums) {
+  // The same where cells outside are left out: cells from the first of the input on, the gradient
+  // where it is, the output from the tile's first on. Tiles are one deep: at depths that meet the
+  // same taps they have the same stacks.
+  void fill_inside(const Work& work, const Problem& problem, const Triple& start, int most,
+                   int64_t bytes, const Triple& to_step, bool sums) {
     const Part& part = work.part;
+    const View &x = problem.x, &out = problem.out;
     const Triple wanted = work.length(start);
     const Range depths = met_taps(part[0], start[0], x.size[0]);
     if (wanted == length && start[1] == first[1] && start[2] == first[2] && depths == met_depths)
       return;
     length = wanted, first = start, met_depths = depths, all.clear(), met.clear();
-    out_step = part[2].step * out.stride[2] * work.stride;
+    out_step = to_step[2] * work.stride;
     source_step = out.stride[2] * work.stride * bytes;
     const Range whole = inside(part[2], x.size[2]);
     std::vector<int64_t> row_of;  // Stack::row of each row; most are alike
@@ -132,12 +134,13 @@ struct Stacks {
       Stack stack{0, 0, 0, count, w, 1, row_of[h], {}};
       for (const auto& [axis, at] : {std::pair{1, h}, std::pair{2, w}}) {
         const int64_t position = start[axis] + at;
-        stack.at += position * part[axis].advance * x.stride[axis] * bytes;
-        stack.to += at * part[axis].step * out.stride[axis];
+        stack.at += position * part[axis].advance * work.cell_step[axis] * bytes;
+        stack.to += at * to_step[axis];
         stack.source += position * out.stride[axis] * bytes;
       }
       const int64_t from = start[2] + w, last = from + (count - 1) * work.stride;
-      stack.border = {from * part[2].advance * x.stride[2] * bytes, x.size[2] * x.stride[2] * bytes,
+      const int64_t cell = work.cell_step[2] * bytes;
+      stack.border = {from * part[2].advance * cell, x.size[2] * cell,
                       from < whole.begin || last >= whole.end};
       all.push_back(stack);
     };

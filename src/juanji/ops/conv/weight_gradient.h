@@ -21,7 +21,7 @@ class Summation {
   const int64_t unit_outputs = planes ? bundle * problem.outputs : problem.unit_channels<A>();
   const Inputs<A> inputs{problem};
   const Part own = itself(work.part);
-  const Tile own_tile = tile_of(own, work.cut.length, planes, lanes<A>);
+  const Tile own_tile = tile_of(own, unlimited, work.cut.length, planes, lanes<A>);
   const Panel own_panel{own_tile, unit_outputs, planes};
   PlanesPanel<A> panel, gradient;  // of channels, if vectors hold those
   TileAhead ahead;
@@ -56,8 +56,8 @@ class Summation {
     const int64_t rows = valid(unit), group = unit * bundle, groups = rows / problem.outputs;
     const bool zeroed = panel.prepare(work.panel.cells, work.index, start, groups);
     fill_planes<S>(panel.cells.data(), zeroed, problem.x, n, group * problem.inputs,
-                   groups * problem.inputs, work.part, work.tile, work.panel, start,
-                   work.tile.slots[2]);
+                   groups * problem.inputs, work.part[2].advance, work.tile, work.panel,
+                   work.origin(problem.x, start), work.tile.slots[2]);
     // Rows of the gradient that have whole vectors are read where they are.
     const View& out = problem.out;
     const A* source = nullptr;
@@ -68,7 +68,7 @@ class Summation {
         source = out.at<S>(n, group * problem.outputs) + corner(work, out, start);
     if (!source) {
       const bool zeroed = gradient.prepare(own_panel.cells, work.index, start, groups);
-      fill_planes<S>(gradient.cells.data(), zeroed, out, n, group * problem.outputs, rows, own,
+      fill_planes<S>(gradient.cells.data(), zeroed, out, n, group * problem.outputs, rows, 1,
                      own_tile, own_panel, start, work.length(start)[2]);
       source = gradient.cells.data();
       channel_step = own_panel.channel_step, source_step = own_panel.step;
@@ -102,8 +102,8 @@ class Summation {
         source = problem.out.at<S>(n, first) + start[0] * problem.out.stride[0];
     } else {
       gradient.cells.resize(own_panel.cells);
-      fill_channels<S>(gradient.cells.data(), problem.out, n, first, own, own_tile, own_panel,
-                       start, stacks.length[2]);
+      fill_channels<S>(gradient.cells.data(), problem.out, n, first, own_tile, own_panel, start,
+                       stacks.length[2]);
       source = gradient.cells.data();
     }
     auto add = [&](const Stack* begin, const Stack* end, int64_t vector) {

@@ -12,33 +12,37 @@ struct Work {
   Part part;
   int64_t index;  // among the works of the problem
   bool direct;    // cells are read where they are, not from a panel
+  bool skips;     // cells outside are left out; otherwise the panel has zeros in their place
   Tiling cut;
   Tile tile;
   Panel panel;
+  Triple cell_step;   // if cells outside are left out: from one of the input's to its neighbours
   int64_t pitch = 0;  // if not 0: rows are one line of positions, so many from one to the next
   int axis;        // along which positions are stacked,
   int64_t stride;  // this many apart
   int64_t step;    // between the cells of neighbours in a stack
-  std::vector<Order> taps;  // of each residue of the outputs, mostly one; in place, of one row
-  Rows rows;                // in place
+  std::vector<Order> taps;  // of each residue of the outputs, mostly one; or of one row of
+  Rows rows;                // these, if cells outside are left out
 
   template <class A>
   Work(const Problem& problem, const Part& part, int64_t index, A)
       : part(part),
         index(index),
         direct(problem.direct),
-        cut(tiling(part, direct, problem.planes, lanes<A>,
+        skips(problem.skips()),
+        cut(tiling(part, most_slots(problem), direct, problem.planes, lanes<A>,
                    panel_bytes / (problem.tile_channels<A>() * int64_t(sizeof(A))),
                    most_outputs(problem, problem.panel_channels<A>()))),
-        tile(tile_of(part, cut.length, problem.planes, lanes<A>)),
+        tile(tile_of(part, most_slots(problem), cut.length, problem.planes, lanes<A>)),
         panel(tile, problem.panel_channels<A>(), problem.planes),
-        pitch(problem.collects && problem.inputs == 1 ? row_pitch() : 0),
-        axis(direct || pitch ? 2 : stack_axis(lanes<A>)),
+        cell_step(direct ? problem.x.stride : panel.step),
+        pitch(problem.collects && problem.inputs == 1 && !skips ? row_pitch() : 0),
+        axis(skips || pitch ? 2 : stack_axis(lanes<A>)),
         stride(stack_stride(problem, lanes<A>)),
-        step((direct ? part[2].advance * problem.x.stride[2] : in_step(axis)) * stride *
+        step((skips ? part[2].advance * cell_step[2] : in_step(axis)) * stride *
              int64_t(sizeof(A))) {
-    if (direct) {
-      find_rows(problem.x, sizeof(A));
+    if (skips) {
+      find_rows(sizeof(A));
       return;
     }
     const std::vector<int64_t> offsets = panel.tap_offsets(part, tile, sizeof(A));
@@ -49,11 +53,11 @@ struct Work {
     for (const auto& of_residue : chosen) taps.emplace_back(offsets, of_residue, step);
   }
 
-  void find_rows(const View& x, int64_t bytes) {
+  void find_rows(int64_t bytes) {
     std::array<std::vector<int64_t>, 3> offsets;
     for (int axis = 0; axis < 3; ++axis)
       for (const Tap& tap : part[axis].taps)
-        offsets[axis].push_back(tap.offset * x.stride[axis] * bytes);
+        offsets[axis].push_back(tap.offset * cell_step[axis] * bytes);
     std::vector<int64_t> all(offsets[2].size());
     std::iota(all.begin(), all.end(), 0);
     taps.emplace_back(offsets[2], all, step);
@@ -74,6 +78,9 @@ struct Work {
     while (own->place[tap] < 0) before += own++->runs.taps;  // a tap is one residue's
     return inputs * before + input * own->runs.taps + own->place[tap];
   }
+
+  // Without zeros around, a tile has no more cells than the input.
+  Triple most_slots(const Problem& problem) const { return skips ? problem.x.size : unlimited; }
 
   // That a tile may have. From panels there are tasks enough: they hold few channels.
   int64_t most_outputs(const Problem& problem, int64_t channels) const {
@@ -123,14 +130,23 @@ struct Work {
     return part[along].advance / tile.lattice[along] * panel.step[along];
   }
 
-  // The order of the tiles: along the width first, or in place along the depth.
+  // The order of the tiles: along the width first, or where they are one deep, along the depth.
   Triple start(int64_t index) const {
     Triple at{};
-    for (int64_t axis : direct ? Triple{0, 2, 1} : Triple{2, 1, 0}) {
+    for (int64_t axis : skips ? Triple{0, 2, 1} : Triple{2, 1, 0}) {
       at[axis] = index % cut.count[axis] * cut.length[axis];
       index /= cut.count[axis];
     }
     return at;
+  }
+  // Where the first cell of a tile is in the input, or outside of it if there are zeros around.
+  Triple origin(const View& x, const Triple& start) const {
+    Triple position;
+    for (int axis = 0; axis < 3; ++axis) {
+      const int64_t first = part[axis].origin(start[axis]), last = x.size[axis] - tile.slots[axis];
+      position[axis] = skips ? std::clamp<int64_t>(first, 0, last) : first;
+    }
+    return position;
   }
   // The first and the last cell that a tile reads and the one before it did not, which may lie
   // outside of the input; and the first and the last output.
@@ -138,7 +154,8 @@ struct Work {
     std::array<Triple, 2> corners;
     for (int axis = 0; axis < 3; ++axis) {
       corners[0][axis] = part[axis].origin(start[axis]);
-      corners[1][axis] = corners[0][axis] + (tile.slots[axis] - 1) * tile.lattice[axis];
+      const int64_t last = start[axis] + tile.length[axis] - 1;
+      corners[1][axis] = part[axis].origin(last) + part[axis].reach();
     }
     if (direct) corners[0][0] = corners[1][0];  // tiles follow each other in depth
     return corners;
@@ -173,8 +190,8 @@ std::vector<Work> works(const Problem& problem, const Phases& phases) {
   return made;
 }
 
-// The first cell of a tile in a panel that is filled with it; or in place, that of the input at the
-// tile's depth.
+// The first cell of a tile in a panel that is filled with it; or if cells outside are left out, the
+// first of the input at the tile's depth, be it there or not.
 template <class S>
 const Compute<S>* fill_or_find(const Work& work, const View& x, int64_t n, int64_t channel,
                                const Triple& start, Buffer<Compute<S>>& panel) {
@@ -182,9 +199,10 @@ const Compute<S>* fill_or_find(const Work& work, const View& x, int64_t n, int64
     if (work.direct)
       return x.at<S>(n, channel) + start[0] * work.part[0].advance * x.stride[0];
   panel.resize(work.panel.cells);
-  fill_channels<S>(panel.data(), x, n, channel, work.part, work.tile, work.panel, start,
-                   work.tile.slots[2]);
-  return panel.data();
+  const Triple origin = work.origin(x, start);
+  fill_channels<S>(panel.data(), x, n, channel, work.tile, work.panel, origin, work.tile.slots[2]);
+  if (!work.skips) return panel.data();
+  return panel.data() - origin[1] * work.cell_step[1] - origin[2] * work.cell_step[2];
 }
 
 // The tiles of all works, for every unit and element of the batch. Large maps are walked through in
