@@ -60,20 +60,7 @@ struct Panels {
 template <class S>
 inline constexpr bool widened = sizeof(S) < sizeof(Compute<S>);
 
-// The channels of a position as they are computed in: where they stand, or widened into `buffer`.
-template <class S>
-const Compute<S>* computed(const S* from, int64_t step, int64_t channels, Compute<S>* buffer) {
-  if constexpr (widened<S>) {
-    for (int64_t c = 0; c < channels; ++c) buffer[c] = widen(from[c * step]);
-    return buffer;
-  } else {
-    return from;
-  }
-}
-
-// Tiles jump from row to row, which the processor does not foresee: fetches the rows of the
-// positions that the next block reads. Inlined, because a call that only prefetches is dropped by
-// GCC.
+// Fetches rows of positions. Inlined, because a call that only prefetches is dropped by GCC.
 template <class S>
 [[gnu::always_inline]] inline void prefetch_rows(const S* data, const Cells& cells, int64_t first,
                                                  int64_t count, int64_t channels) {
@@ -82,8 +69,46 @@ template <class S>
       __builtin_prefetch(data + cells[p] + c);
 }
 
-// Any strides of the input: a position is a pointer. The results of a few positions wait in the
-// first cache, and are written with their channels shuffled.
+// Positions as rows of channels that are evenly apart, in the numbers that are computed in: where
+// they stand, or copied, some at a time.
+template <class S>
+class Rows {
+  using A = Compute<S>;
+  const S* data;
+  const int64_t channels, channel_step;
+  const Cells& cells;
+  const bool in_place;
+
+ public:
+  const int64_t step;
+
+  Rows(const Tensor& input, const Cells& cells)
+      : data(static_cast<const S*>(input.data_ptr())), channels(input.size(1)),
+        channel_step(input.stride(1)), cells(cells),
+        in_place(!widened<S> && channel_step == 1 && cells.size.size() <= 1),
+        step(in_place && cells.count > 1 ? cells.stride[0] : channels) {}
+
+  size_t room(int64_t positions) const { return size_t(in_place ? 0 : positions * channels); }
+
+  const A* at(int64_t first, int64_t count, A* room) const {
+    if constexpr (!widened<S>)
+      if (in_place) return data + first * step;
+    for (int64_t p = 0; p < count; ++p) {
+      const S* from = data + cells[first + p];
+      for (int64_t c = 0; c < channels; ++c) room[p * channels + c] = widen(from[c * channel_step]);
+    }
+    return room;
+  }
+
+  // Tiles jump from row to row, which the processor does not foresee: asks for rows of the next block,
+  // a few at a time, since a core waits if it has asked for more than some twenty lines.
+  void look_ahead(int64_t first, int64_t count) const {
+    if (channel_step == 1) prefetch_rows(data, cells, first, count, channels);
+  }
+};
+
+// Any strides of the input. The results of a few positions wait in the first cache, and are written
+// with their channels shuffled.
 template <class S>
 void multiply_rows(const Product& product, const Weights<S>& weights, const Tensor& input,
                    Tensor& output, int64_t after) {
@@ -94,34 +119,30 @@ void multiply_rows(const Product& product, const Weights<S>& weights, const Tens
   Cells cells = cells_of(input, true), targets = cells_of(output, true);
   bool innermost = output.stride(1) == 1 && (targets.size.size() < 2);
   bool direct = innermost && (after == 1 || after == channels);
-  int64_t in_channels = product.groups * product.inputs, channel_step = input.stride(1);
-  Ints from(product.from);
-  if (!widened<S>)
-    for (int64_t& channel : from) channel *= channel_step;
+  const Rows<S> rows(input, cells);
+  const int64_t all = product.groups * panels.count;
   int64_t positions = std::clamp<int64_t>(block_bytes / 2 / (channels * int64_t(sizeof(S))) /
                                               row_positions, 1, 16) * row_positions;
   int64_t blocks = (cells.count + positions - 1) / positions;
-  const S* data = static_cast<const S*>(input.data_ptr());
   S* result = static_cast<S*>(output.data_ptr());
   Row<Bits<S>> shuffle = row_shuffle<Bits<S>>(after, channels / after);
 
   parallel(blocks, [&](int64_t begin, int64_t end) {
     std::vector<S> waiting(direct ? 0 : size_t(positions * channels));
-    std::vector<A> wide(widened<S> ? size_t(positions * in_channels) : 0);
-    std::vector<const A*> position(positions);
+    std::vector<A> room(rows.room(positions));
     for (int64_t block = begin; block < end; ++block) {
       int64_t first = block * positions, count = std::min(positions, cells.count - first);
-      if (channel_step == 1) prefetch_rows(data, cells, first + positions, positions, in_channels);
-      for (int64_t p = 0; p < count; ++p)
-        position[p] = computed(data + cells[first + p], channel_step, in_channels,
-                               wide.data() + p * in_channels);
+      const A* from = rows.at(first, count, room.data());
       S* to = direct ? result + first * channels : waiting.data();
-      for (int64_t panel = 0; panel < product.groups * panels.count; ++panel) {
-        int64_t g = panel / panels.count, o = panel % panels.count * width;
+      for (int64_t panel = 0; panel < all; ++panel) {
+        const int64_t g = panel / panels.count, o = panel % panels.count * width;
+        const int64_t asked = positions * panel / all, next = positions * (panel + 1) / all;
+        rows.look_ahead(first + positions + asked, next - asked);
         int64_t outputs = std::min(width, product.outputs - o);
         auto tile = [&]<int at_once, int vectors>(int64_t p) {
           row_tile<S, at_once, vectors>(
-              position.data() + p, from.data() + g * product.inputs, product.inputs,
+              from + p * rows.step, rows.step, product.from.data() + g * product.inputs,
+              product.inputs,
               panels.weight.data() + panel * product.inputs * width,
               panels.bias.data() + panel * width,
               to + p * channels + g * product.outputs + o, channels, outputs);

@@ -12,19 +12,20 @@ namespace {
 
 inline constexpr bool many_registers = registers == 32;
 
-// Channels innermost: positions x vectors of output channels.
-inline constexpr int row_positions = many_registers ? 12 : 6, row_vectors = 2;
+// Channels innermost: positions x vectors of output channels. Three positions have addresses that
+// one register and their distance make.
+inline constexpr int row_positions = many_registers ? 12 : 6, row_vectors = 2, row_run = 3;
 // Channels outermost: output channels x vectors of positions.
 inline constexpr int plane_channels = many_registers ? 8 : 4, plane_vectors = 3;
 // Gradient of the weight: output channels x vectors of input channels; a third of them at the end,
 // and 12 x 1 for few input channels.
 inline constexpr int weight_outputs(int vectors) { return many_registers || vectors == 1 ? 12 : 6; }
 
-// `count` outputs of each of `positions` positions: the input channels at `channel` of a position,
-// times the weights (depth, row_vectors * lanes), on top of the bias. Weights and bias are filled
-// up with zeros; of them the first `vectors` are used.
+// `count` outputs of each of `positions` positions, `step` apart: the input channels at `channel` of
+// a position, times the weights (depth, row_vectors * lanes), on top of the bias. Weights and bias
+// are filled up with zeros; of them the first `vectors` are used.
 template <class S, int positions, int vectors>
-inline void row_tile(const Compute<S>* const* input, const int64_t* channel, int64_t depth,
+inline void row_tile(const Compute<S>* input, int64_t step, const int64_t* channel, int64_t depth,
                      const Compute<S>* weight, const Compute<S>* bias, S* output,
                      int64_t output_step, int64_t count) {
   using A = Compute<S>;
@@ -34,13 +35,14 @@ inline void row_tile(const Compute<S>* const* input, const int64_t* channel, int
 #pragma GCC unroll 4
     for (int v = 0; v < vectors; ++v) sums[p][v] = load(bias + v * lanes<A>);
   for (int64_t k = 0; k < depth; ++k, weight += row_vectors * lanes<A>) {
-    int64_t offset = channel[k];
+    const A* from = input + channel[k];
     Vector<A> weights[vectors];
 #pragma GCC unroll 4
     for (int v = 0; v < vectors; ++v) weights[v] = load(weight + v * lanes<A>);
 #pragma GCC unroll 16
     for (int p = 0; p < positions; ++p) {
-      Vector<A> value = splat<A>(input[p][offset]);
+      Vector<A> value = splat<A>(from[p % row_run * step]);
+      if (p % row_run == row_run - 1) from += row_run * step;
 #pragma GCC unroll 4
       for (int v = 0; v < vectors; ++v) sums[p][v] += value * weights[v];
     }
