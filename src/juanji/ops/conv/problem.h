@@ -126,16 +126,31 @@ struct Problem {
     return weight.cells() >= (innermost ? wide : wider);
   }
 
-  // Whether in place, the cells of a column of stacks push each other out of the first-level cache
-  // (48 KiB, 12 ways) before the next row of outputs: distances that are multiples of powers of two
-  // leave them few places.
+  // Of cells in place, so many vectors that lie side by side, how many vectors the first-level cache
+  // (48 KiB, 12 ways) holds: distances that are multiples of powers of two leave them few places.
+  template <class A>
+  int64_t first_cache(int64_t vectors) const {
+    constexpr int64_t line = 64, way = 4096, ways = 12;
+    const int64_t apart = std::gcd(std::gcd(x.stride[1], x.stride[2]) * int64_t(sizeof(A)), way);
+    return ways * std::min(way / line, way / apart * vectors);
+  }
+
+  // Whether the cells of a column of stacks push each other out of it before the next row of outputs.
   template <class A>
   bool crowds_first_cache() const {
-    constexpr int64_t line = 64, way = 4096, ways = 12;
     const int64_t vectors = std::min(in_place_vectors, x.channels / lanes<A>);
-    const int64_t apart = std::gcd(std::gcd(x.stride[1], x.stride[2]) * int64_t(sizeof(A)), way);
-    const int64_t places = std::min(way / line, way / apart * vectors);
-    return axes[1].kernel * (full_stack + axes[2].kernel - 1) * vectors > ways * places;
+    const int64_t cells = axes[1].kernel * (full_stack + axes[2].kernel - 1);
+    return cells * vectors > first_cache<A>(vectors);
+  }
+
+  // Positions of a stack that are summed over: half of them where cells and gradients of all would
+  // crowd it twice over before the next input of a group meets them, and those of half about fit.
+  template <class A>
+  int64_t summed_positions() const {
+    constexpr int64_t most = 64, half = most / 2;
+    const int64_t rows = axes[0].kernel * axes[1].kernel + 1, room = first_cache<A>(1);
+    const bool crowded = rows * most > 2 * room && rows * half * 3 <= room * 4;
+    return direct && inputs > 1 && crowded && weight.cells() >= 9 && out.size[2] > half ? half : most;
   }
 
   // Output channels that are computed together: whole groups and vectors; a cache line, or more

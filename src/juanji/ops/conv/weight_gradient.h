@@ -27,7 +27,7 @@ class Summation {
   TileAhead ahead;
   Stacks stacks;
   Buffer<A> sums;  // (output channel or vector, input, tap, lane)
-  static constexpr int most_summed = 64;  // positions of a stack
+  const int64_t most_summed = problem.summed_positions<A>();
 
   int64_t valid(int64_t unit) const {
     return std::min(unit_outputs, problem.out_channels() - unit * unit_outputs);
@@ -45,7 +45,7 @@ class Summation {
 
   // Behind the first stacks that meet the same rows of taps: few, so that memory is read about in
   // its order, but enough of them to be worth loading the sums.
-  static const Stack* end_of_alike(const Stack* begin, const Stack* end) {
+  const Stack* end_of_alike(const Stack* begin, const Stack* end) const {
     const Stack* next = begin;
     for (int64_t positions = 0; next != end && next->row == begin->row; ++next)
       if ((positions += next->count) > most_summed) break;
