@@ -11,8 +11,8 @@ namespace juanji {
 template <class A>
 struct Passage {
   const Stack *begin, *end;
-  int64_t step, gradient_step;  // between the positions of a stack
-  const char* gradient;
+  int64_t step, gradient_step;  // between the positions of a stack: bytes, elements
+  const A* gradient;
   Mask<A> inside;    // the lanes that count, if not all do
   TileAhead& ahead;  // asked at every few positions: more lines at once would be waited for
 
@@ -34,7 +34,7 @@ template <class A, Reading reading, int length, bool some, int columns>
     for (int r = 0; r < length; ++r) total[c][r] = load(sums + (runs[c].place + r) * lanes<A>);
   for (const Stack* stack = passage.begin; stack != passage.end; ++stack) {
     const int64_t positions = stack->count;
-    const char* gradient = passage.gradient + stack->source;
+    const A* gradient = passage.gradient + stack->to;
     const Range met = stack->border.inside(positions + length - 1, step, runs->along);
     const char* cells[columns];
 #pragma GCC unroll 16
@@ -48,7 +48,7 @@ template <class A, Reading reading, int length, bool some, int columns>
 #pragma GCC unroll 8
       for (int r = length - 1; r > 0; --r) recent[r] = recent[r - 1];
       if (p >= positions) return;
-      recent[0] = read<A, Reading::plain>(gradient + p * gradient_step, Mask<A>{});
+      recent[0] = load(gradient + p * gradient_step);
       if (some) recent[0] = keep<A>(inside, recent[0]);
     };
     for (int64_t q = std::max<int64_t>(met.begin - length + 1, 0); q < met.begin; ++q) next(q);

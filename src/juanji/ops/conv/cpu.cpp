@@ -71,24 +71,24 @@ Axes axes_of(const Triple& fine, const Triple& coarse, const Triple& kernel,
   return made;
 }
 
-void arrange(Problem& problem, ScalarType dtype, bool sums = false) {
+void arrange(Problem& problem, ScalarType dtype) {
   for_storage(dtype, [&](auto kind) {
     using A = Compute<decltype(kind)>;
     const bool innermost = problem.x.channel_stride == 1 && problem.out.channel_stride == 1;
-    const bool bare = !sums && problem.spares_zeros<A>(innermost);
+    const bool bare = problem.spares_zeros<A>(innermost);
     problem.planes =
-        !Inputs<A>::serve(problem) || !(innermost || bare || problem.transposes<A>(sums));
-    problem.direct = innermost && problem.reads_in_place<decltype(kind)>(sums) &&
+        !Inputs<A>::serve(problem) || !(innermost || bare || problem.transposes<A>());
+    problem.direct = innermost && problem.reads_in_place<decltype(kind)>() &&
                      !(bare && problem.crowds_first_cache<A>());
     problem.bare = bare && !problem.planes && !problem.direct;
-    problem.collects = !problem.planes && !sums && problem.out.channel_stride != 1;
+    problem.collects = !problem.planes && !problem.sums && problem.out.channel_stride != 1;
   });
 }
 
-bool is_product(const Problem& problem, ScalarType dtype, bool innermost, bool sums = false) {
+bool is_product(const Problem& problem, ScalarType dtype, bool innermost) {
   bool is = false;
   for_storage(dtype, [&](auto kind) {
-    is = problem.is_product<decltype(kind)>(innermost, sums);
+    is = problem.is_product<decltype(kind)>(innermost);
   });
   return is;
 }
@@ -178,13 +178,13 @@ Tensor conv_weight_gradient(const Tensor& gradient, const Tensor& input, const I
   const Numbers numbers = numbers_of(windows, axes);
   const Triple kernel = numbers.of(told_size, 1);
   Problem problem{x, {}, g, groups, x.channels / groups, g.channels / groups,
-                  axes_of(x.size, g.size, kernel, numbers), false};
-  if (is_product(problem, input.scalar_type(), false, true))
+                  axes_of(x.size, g.size, kernel, numbers), false, true};
+  if (is_product(problem, input.scalar_type(), false))
     return pointwise_conv_weight_gradient(gradient, input, groups, 1, 1);
   Tensor output =
       empty(g.channels, x.channels / groups, kernel, axes, gradient.scalar_type(), false);
   problem.weight = view("output", output);
-  arrange(problem, input.scalar_type(), true);
+  arrange(problem, input.scalar_type());
   if (problem.weight.elements() > 0) weight_gradient(problem, gradient.scalar_type());
   return output;
 }

@@ -53,7 +53,7 @@ struct Border {
 
 // Some neighbouring positions of a tile.
 struct Stack {
-  int64_t at, to, source;  // bytes in the panel; elements in the output; bytes in the gradient
+  int64_t at, to;  // bytes in the panel; elements in the output, or in the gradient that is summed
   int64_t count;
   int64_t column, columns;  // where the first one starts along the width, and how many count
   int64_t row = 0;  // if cells outside are left out: which of Stacks::met

@@ -13,6 +13,7 @@ struct Problem {
   int64_t groups, inputs, outputs;  // channels per group that are read and written
   Axes axes;
   bool backward;
+  bool sums = false;  // over the outputs, into the weight: out is a gradient that is read
   bool planes = false, direct = false;  // the arrangement, which `arrange` chooses
   bool collects = false;  // outputs are channels of planes, which are transposed at the end
   bool bare = false;      // a panel of channels has no zeros around its cells
@@ -57,7 +58,7 @@ struct Problem {
   // shuffle: one tap at each position, of groups. Not so for channels that are side by side
   // (`innermost`) if vectors hold several whole groups, nor for the sums of a small group's weights.
   template <class S>
-  bool is_product(bool innermost, bool sums) const {
+  bool is_product(bool innermost) const {
     constexpr int64_t lane_count = lanes<Compute<S>>;
     if (groups == 1 || inputs * outputs == 1) return false;
     if (groups * std::max(inputs, outputs) > most_pointwise_channels) return false;
@@ -73,7 +74,7 @@ struct Problem {
   // Whether planes take less when their channels are transposed into vectors than in vectors along
   // their rows: of short rows those are empty in part, and small planes cost more than their cells.
   template <class A>
-  bool transposes(bool sums) const {
+  bool transposes() const {
     if (out_channels() < lanes<A>) return false;
     const int64_t width = out.size[2], cells = out.cells(), taps = weight.cells();
     const bool full = groups_fill_vectors<A>();
@@ -96,12 +97,12 @@ struct Problem {
   // weights of all channels, which every few positions read, must stay in the second-level cache.
   // Those that are summed are as many for each share of the tiles, which must have enough cells.
   template <class S>
-  bool reads_in_place(bool sums) const {
+  bool reads_in_place() const {
     if (planes || !std::is_same_v<S, Compute<S>>) return false;
     if (x.channels < lanes<S> || out_channels() < lanes<S>) return false;
     if (!groups_fill_vectors<S>()) return false;
     if (x.size[2] == 1 || x.stride[2] == 0) return false;  // borders are found by their addresses
-    if (!fits_first_cache(sizeof(S), sums)) return false;
+    if (!fits_first_cache(sizeof(S))) return false;
     const int64_t bytes = weight_bytes<S>() * out_channels();
     const int64_t most = inputs == 1 ? 128 << 10 : sums ? 256 << 10 : 512 << 10;
     return bytes <= most && (!sums || bytes <= 256 * x.batch * out.cells());
@@ -110,7 +111,7 @@ struct Problem {
   // Whether cells of a row that are read again, for each input of a group or for the outputs of the
   // next row, stay there in between: those a multiple of 4 KiB apart share eight lines. Sums read them
   // from several rows; depthwise, once.
-  bool fits_first_cache(int64_t bytes, bool sums) const {
+  bool fits_first_cache(int64_t bytes) const {
     return (sums && inputs == 1) || x.size[2] <= 8 ||
            std::gcd<int64_t>(x.stride[2] * bytes, 4096) <= (sums ? 1024 : 2048);
   }
@@ -120,7 +121,8 @@ struct Problem {
   template <class A>
   bool spares_zeros(bool innermost) const {
     constexpr int64_t wide = 7 * 7, wider = 11 * 11;
-    if (inputs * outputs > 1 || groups < lanes<A> || x.size[0] > 1 || x.size[2] == 1) return false;
+    if (sums || inputs * outputs > 1 || groups < lanes<A>) return false;
+    if (x.size[0] > 1 || x.size[2] == 1) return false;
     for (const Axis& axis : axes)
       if (axis.stride > 1 || axis.dilation > 1) return false;
     return weight.cells() >= (innermost ? wide : wider);

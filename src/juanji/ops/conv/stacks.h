@@ -27,9 +27,9 @@ struct Stacks {
   std::vector<Stack> all;
   int64_t whole = 0;                      // of sums: so many have all lanes, the others not
   std::vector<Runs> met;                  // if cells outside are left out: by rows of the output
-  int64_t out_step = 0, source_step = 0;  // between the positions of a stack
+  int64_t out_step = 0;                   // between the outputs, or gradients, of a stack
   Triple length{};
-  Triple first{};      // then also: where the tile starts,
+  Triple corner{};     // then also: where the tile starts,
   Range met_depths{};  // and what it meets there
 
   const Runs& runs(const Work& work, const Stack& stack) const {
@@ -50,34 +50,30 @@ struct Stacks {
     }
   }
 
-  // Of at most `most` positions; neighbouring outputs are `to_step` apart. For sums, `source` is
-  // how far apart the gradients of neighbouring outputs are, in elements.
+  // Of at most `most` positions; neighbouring outputs, or for sums their gradients, are `to_step`
+  // apart.
   void fill(const Work& work, const Problem& problem, const Triple& start, int most,
-            int64_t vector, int64_t bytes, const Triple& to_step, const Triple* source = nullptr) {
-    if (work.skips) return fill_inside(work, problem, start, most, bytes, to_step, source);
+            int64_t vector, int64_t bytes, const Triple& to_step) {
+    if (work.skips) return fill_inside(work, problem, start, most, bytes, to_step);
     const Triple wanted = work.positions(start);
     if (wanted == length) return;
     length = wanted, all.clear();
-    Triple in_step, source_at{};
-    for (int axis = 0; axis < 3; ++axis) {
-      in_step[axis] = work.in_step(axis) * bytes;
-      if (source) source_at[axis] = (*source)[axis] * bytes;
-    }
+    Triple in_step;
+    for (int axis = 0; axis < 3; ++axis) in_step[axis] = work.in_step(axis) * bytes;
     const int along = work.axis, across = 3 - along;
     const Triple stride{1, 1, vector};
-    out_step = to_step[along] * work.stride, source_step = source_at[along] * work.stride;
+    out_step = to_step[along] * work.stride;
     auto add = [&](const Triple& from, int64_t count, int64_t columns) {
-      Stack stack{0, 0, 0, count, from[2], columns};
+      Stack stack{0, 0, count, from[2], columns};
       for (int axis = 0; axis < 3; ++axis) {
         stack.at += from[axis] * in_step[axis];
         stack.to += from[axis] * to_step[axis];
-        stack.source += from[axis] * source_at[axis];
       }
       all.push_back(stack);
     };
     // A last vector starts so early that it is a whole one. Outputs may be computed again; of sums,
     // `columns` are those that the vector before it did not count.
-    const bool overlap = length[2] > vector, again = overlap && !source;
+    const bool overlap = length[2] > vector, again = overlap && !problem.sums;
     const int64_t tail = length[2] % vector;
     for (int64_t d = 0; d < length[0]; ++d)
       for (int64_t a = 0; a < length[across]; a += stride[across]) {
@@ -91,7 +87,7 @@ struct Stacks {
           const int64_t positions = stride[along] == work.stride
                                         ? whole / work.stride
                                         : (whole - phase + work.stride - 1) / work.stride;
-          cut(positions, most, source, false, [&](int64_t first, int64_t count) {
+          cut(positions, most, problem.sums, false, [&](int64_t first, int64_t count) {
             from[along] = phase + first * work.stride;
             add(from, count, again ? vector : columns);
           });
@@ -101,26 +97,24 @@ struct Stacks {
           add(from, 1, again ? vector : tail);
         }
       }
-    if (!source) return;
+    if (!problem.sums) return;
     whole = std::stable_partition(all.begin(), all.end(),
                                   [&](const Stack& stack) { return stack.columns == vector; }) -
             all.begin();
   }
 
-  // The same where cells outside are left out: cells from the first of the input on, the gradient
-  // where it is, the output from the tile's first on. Tiles are one deep: at depths that meet the
-  // same taps they have the same stacks.
+  // The same where cells outside are left out: cells from the first of the input on, outputs from the
+  // tile's first on. Tiles are one deep: at depths that meet the same taps they have the same stacks.
   void fill_inside(const Work& work, const Problem& problem, const Triple& start, int most,
-                   int64_t bytes, const Triple& to_step, bool sums) {
+                   int64_t bytes, const Triple& to_step) {
     const Part& part = work.part;
-    const View &x = problem.x, &out = problem.out;
+    const View& x = problem.x;
     const Triple wanted = work.length(start);
     const Range depths = met_taps(part[0], start[0], x.size[0]);
-    if (wanted == length && start[1] == first[1] && start[2] == first[2] && depths == met_depths)
+    if (wanted == length && start[1] == corner[1] && start[2] == corner[2] && depths == met_depths)
       return;
-    length = wanted, first = start, met_depths = depths, all.clear(), met.clear();
+    length = wanted, corner = start, met_depths = depths, all.clear(), met.clear();
     out_step = to_step[2] * work.stride;
-    source_step = out.stride[2] * work.stride * bytes;
     const Range whole = inside(part[2], x.size[2]);
     std::vector<int64_t> row_of;  // Stack::row of each row; most are alike
     Range before{};
@@ -131,12 +125,11 @@ struct Stacks {
       row_of.push_back(int64_t(met.size()) - 1);
     }
     auto add = [&](int64_t h, int64_t w, int64_t count) {
-      Stack stack{0, 0, 0, count, w, 1, row_of[h], {}};
+      Stack stack{0, 0, count, w, 1, row_of[h], {}};
       for (const auto& [axis, at] : {std::pair{1, h}, std::pair{2, w}}) {
         const int64_t position = start[axis] + at;
         stack.at += position * part[axis].advance * work.cell_step[axis] * bytes;
         stack.to += at * to_step[axis];
-        stack.source += position * out.stride[axis] * bytes;
       }
       const int64_t from = start[2] + w, last = from + (count - 1) * work.stride;
       const int64_t cell = work.cell_step[2] * bytes;
@@ -147,7 +140,7 @@ struct Stacks {
     for (int64_t phase = 0; phase < std::min(work.stride, length[2]); ++phase) {
       const int64_t positions = (length[2] - phase + work.stride - 1) / work.stride;
       const int64_t last = start[2] + phase + (positions - 1) * work.stride;
-      cut(positions, most, sums, last >= whole.end, [&](int64_t first, int64_t count) {
+      cut(positions, most, problem.sums, last >= whole.end, [&](int64_t first, int64_t count) {
         for (int64_t h = 0; h < length[1]; ++h) add(h, phase + first * work.stride, count);
       });
     }

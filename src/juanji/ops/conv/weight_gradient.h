@@ -39,8 +39,7 @@ class Summation {
   }
 
   Passage<A> passage(const Stack* begin, const Stack* end, const A* source) {
-    return {begin, end, work.step, stacks.source_step, reinterpret_cast<const char*>(source),
-            Mask<A>{}, ahead};
+    return {begin, end, work.step, stacks.out_step, source, Mask<A>{}, ahead};
   }
 
   // Behind the first stacks that meet the same rows of taps: few, so that memory is read about in
@@ -73,7 +72,7 @@ class Summation {
       source = gradient.cells.data();
       channel_step = own_panel.channel_step, source_step = own_panel.step;
     }
-    stacks.fill(work, problem, start, most_summed, lanes<A>, sizeof(A), {}, &source_step);
+    stacks.fill(work, problem, start, most_summed, lanes<A>, sizeof(A), source_step);
     const Stack *begin = stacks.all.data(), *whole = begin + stacks.whole,
                 *end = begin + stacks.all.size();
     for (int64_t row = 0; row < rows; ++row, source += channel_step) {
@@ -94,12 +93,13 @@ class Summation {
 
   void add_channels(int64_t unit, int64_t n, const Triple& start) {
     const int64_t first = unit * unit_outputs;
-    stacks.fill(work, problem, start, most_summed, 1, sizeof(A), {}, &own_panel.step);
+    stacks.fill(work, problem, start, most_summed, 1, sizeof(A),
+                work.direct ? problem.out.stride : own_panel.step);
     const A* x = fill_or_find<S>(work, problem.x, n, inputs.channel(first), start, panel.cells);
     const A* source = nullptr;
     if (work.direct) {
       if constexpr (std::is_same_v<S, A>)
-        source = problem.out.at<S>(n, first) + start[0] * problem.out.stride[0];
+        source = problem.out.at<S>(n, first) + corner(work, problem.out, start);
     } else {
       gradient.cells.resize(own_panel.cells);
       fill_channels<S>(gradient.cells.data(), problem.out, n, first, own_tile, own_panel, start,
