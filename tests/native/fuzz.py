@@ -130,8 +130,13 @@ def convolutions(draw: Draw) -> Iterator[Call]:
     if draw.random() < 0.15:  # one tap at each cell
         ones = [1] * axes
         given, per_group = (given[0], ones, ones, [0] * axes, ones, given[0]), (1, 2, 5, 16, 24, 40)
-    fine, kernel, stride, low, dilation, coarse = given
     groups = draw.choice((1, 2, 3, 5, 8, 17, 32))
+    if axes == 2 and draw.random() < 0.1:  # depthwise, with many cells outside
+        kernel, low = draw.many(2, 7, 15), draw.many(2, 0, 6)
+        coarse = [draw.randint(1, size + pad) for size, pad in zip(given[0], low, strict=True)]
+        given, per_group = (given[0], kernel, [1, 1], low, [1, 1], coarse), (1,)
+        groups = draw.choice((8, 16, 17, 40))
+    fine, kernel, stride, low, dilation, coarse = given
     inputs, outputs = (draw.choice(per_group) for _ in range(2))
     groups = max(1, min(groups, 80 // max(inputs, outputs)))
     batch = draw.choice((0, 1, 1, 2, 3))

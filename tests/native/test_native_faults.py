@@ -386,6 +386,17 @@ def test_groups_of_any_size_share_a_vector(
 
 
 @pytest.mark.parametrize("innermost", [False, True])
+@pytest.mark.parametrize("channels", [16, 23, 128])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_wide_windows_leave_out_the_cells_outside(
+    dtype: torch.dtype, channels: int, innermost: bool
+) -> None:
+    """Windows larger than maps, tiles that are cut along both axes, channels that fill no unit."""
+    for size, kernel in (((9, 7), 13), ((28, 20), 7), ((5, 90), 12), ((61, 75), 11), ((14, 2), 31)):
+        assert_exact(size, kernel, (1, 1), channels, dtype, innermost)
+
+
+@pytest.mark.parametrize("innermost", [False, True])
 @pytest.mark.parametrize("channels", [(2, 2), (3, 5), (8, 8), (16, 16), (24, 40), (64, 33)])
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_one_tap_at_each_position_of_groups(
