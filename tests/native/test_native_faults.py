@@ -14,6 +14,8 @@ from torch import Tensor
 
 from juanji import functional as F
 from juanji import native_status
+from juanji.bench.cases import Layout
+from juanji.bench.sides import lay_out
 
 pytestmark = pytest.mark.skipif(native_status().isa is None, reason="no native kernels")
 
@@ -311,11 +313,6 @@ def test_short_rows_of_many_channels(channels: int, per_group: int, stride: int)
             torch.testing.assert_close(found, expected)
 
 
-def lay_out(x: Tensor, innermost: bool) -> Tensor:
-    """Return the same numbers, with the channels innermost or outermost in memory."""
-    return x.movedim(1, -1).contiguous().movedim(-1, 1) if innermost else x.contiguous()
-
-
 def assert_exact(
     size: tuple[int, ...],
     kernel: int,
@@ -327,24 +324,25 @@ def assert_exact(
 ) -> None:
     """Compare the three operators of a convolution, `channels` per group, on whole numbers."""
     axes = len(size)
+    layout: Layout = "channels last" if innermost else "contiguous"
     torch.manual_seed(0)
     inputs, outputs = channels
-    x = lay_out(torch.randint(-2, 3, (2, inputs * groups, *size)).to(dtype), innermost)
+    x = lay_out(torch.randint(-2, 3, (2, inputs * groups, *size)).to(dtype), layout)
     w = torch.randint(-1, 2, (outputs * groups, inputs, *(kernel,) * axes)).to(dtype)
     bias = torch.randint(-2, 3, (outputs * groups,)).to(dtype)
     padding = kernel // 2
     wide = [one.double().requires_grad_() for one in (x, w)]
     conv_of = (torch.conv1d, torch.conv2d, torch.conv3d)[axes - 1]
     expected = conv_of(*wide, bias.double(), stride, padding, 1, groups)
-    g = lay_out(torch.randint(-1, 2, expected.shape).to(dtype), innermost)
+    g = lay_out(torch.randint(-1, 2, expected.shape).to(dtype), layout)
     to_x, to_w = torch.autograd.grad(expected, wide, g.double())
     steps = [stride] * axes + [padding] * axes + [1] * axes
     shape = list(expected.shape[2:])
     for found, exact in (
-        (OPS.conv(x, w, bias, [*shape, *steps], groups), lay_out(expected, innermost)),
+        (OPS.conv(x, w, bias, [*shape, *steps], groups), lay_out(expected, layout)),
         (
             OPS.conv_input_gradient(g, w, None, [*size, *steps], groups, innermost),
-            lay_out(to_x, innermost),
+            lay_out(to_x, layout),
         ),
         (OPS.conv_weight_gradient(g, x, [kernel] * axes + steps, groups), to_w.contiguous()),
     ):

@@ -107,70 +107,89 @@ class Rows {
   }
 };
 
-// Any strides of the input. The results of a few positions wait in the first cache, and are written
-// with their channels shuffled.
+// Where rows of outputs go, with their channels shuffled: straight to their places, where that leaves
+// rows as they are, or after they have waited.
+template <class S>
+class OutputRows {
+  S* const result;
+  const Cells cells;
+  const Ints& places;  // of the channels
+  const int64_t channels, channel_step, groups;
+  const bool innermost;
+  const Row<Bits<S>> shuffle;
+
+ public:
+  const bool direct;
+
+  OutputRows(const Product& product, Tensor& output, int64_t after)
+      : result(static_cast<S*>(output.data_ptr())), cells(cells_of(output, true)),
+        places(product.to), channels(product.groups * product.outputs),
+        channel_step(output.stride(1)), groups(after),
+        innermost(channel_step == 1 && cells.size.size() < 2),
+        shuffle(row_shuffle<Bits<S>>(after, channels / after)),
+        direct(innermost && (after == 1 || after == channels)) {}
+
+  S* at(int64_t position) const { return result + position * channels; }
+
+  void write(const S* row, int64_t position) const {
+    if (innermost)
+      return shuffle(reinterpret_cast<const Bits<S>*>(row),
+                     reinterpret_cast<Bits<S>*>(at(position)), groups, channels / groups);
+    S* cell = result + cells[position];
+    for (int64_t c = 0; c < channels; ++c) cell[places[c] * channel_step] = row[c];
+  }
+};
+
+// One panel of outputs of some positions.
+template <class S, int vectors>
+void multiply_panel(const Product& product, const Panels<S>& panels, int64_t panel,
+                    const Compute<S>* from, int64_t step, S* to, int64_t count) {
+  constexpr int64_t width = Panels<S>::width;
+  const int64_t g = panel / panels.count, o = panel % panels.count * width;
+  const int64_t channels = product.groups * product.outputs;
+  auto tile = [&]<int at_once>(int64_t p) {
+    row_tile<S, at_once, vectors>(
+        from + p * step, step, product.from.data() + g * product.inputs, product.inputs,
+        panels.weight.data() + panel * product.inputs * width, panels.bias.data() + panel * width,
+        to + p * channels + g * product.outputs + o, channels, product.outputs - o);
+  };
+  if (count < row_positions)
+    for (int64_t p = 0; p < count; ++p) tile.template operator()<1>(p);
+  else  // the last tile overlaps the one before
+    for (int64_t p = 0; p < count; p += row_positions)
+      tile.template operator()<row_positions>(std::min(p, count - row_positions));
+}
+
+// Any strides of the input, a few positions at a time, whose results fit into the first cache.
 template <class S>
 void multiply_rows(const Product& product, const Weights<S>& weights, const Tensor& input,
                    Tensor& output, int64_t after) {
   using A = Compute<S>;
-  constexpr int64_t width = Panels<S>::width;
-  Panels<S> panels(product, weights);
-  int64_t channels = product.groups * product.outputs;
-  Cells cells = cells_of(input, true), targets = cells_of(output, true);
-  bool innermost = output.stride(1) == 1 && (targets.size.size() < 2);
-  bool direct = innermost && (after == 1 || after == channels);
+  const Panels<S> panels(product, weights);
+  const Cells cells = cells_of(input, true);
   const Rows<S> rows(input, cells);
-  const int64_t all = product.groups * panels.count;
-  int64_t positions = std::clamp<int64_t>(block_bytes / 2 / (channels * int64_t(sizeof(S))) /
-                                              row_positions, 1, 16) * row_positions;
-  int64_t blocks = (cells.count + positions - 1) / positions;
-  S* result = static_cast<S*>(output.data_ptr());
-  Row<Bits<S>> shuffle = row_shuffle<Bits<S>>(after, channels / after);
-
-  parallel(blocks, [&](int64_t begin, int64_t end) {
-    std::vector<S> waiting(direct ? 0 : size_t(positions * channels));
+  const OutputRows<S> outputs(product, output, after);
+  const int64_t channels = product.groups * product.outputs, all = product.groups * panels.count;
+  const int64_t few = block_bytes / 2 / (channels * int64_t(sizeof(S))) / row_positions;
+  const int64_t positions = std::clamp<int64_t>(few, 1, 16) * row_positions;
+  parallel((cells.count + positions - 1) / positions, [&](int64_t begin, int64_t end) {
+    std::vector<S> waiting(outputs.direct ? 0 : size_t(positions * channels));
     std::vector<A> room(rows.room(positions));
     for (int64_t block = begin; block < end; ++block) {
-      int64_t first = block * positions, count = std::min(positions, cells.count - first);
+      const int64_t first = block * positions, count = std::min(positions, cells.count - first);
       const A* from = rows.at(first, count, room.data());
-      S* to = direct ? result + first * channels : waiting.data();
+      S* to = outputs.direct ? outputs.at(first) : waiting.data();
       for (int64_t panel = 0; panel < all; ++panel) {
-        const int64_t g = panel / panels.count, o = panel % panels.count * width;
         const int64_t asked = positions * panel / all, next = positions * (panel + 1) / all;
         rows.look_ahead(first + positions + asked, next - asked);
-        int64_t outputs = std::min(width, product.outputs - o);
-        auto tile = [&]<int at_once, int vectors>(int64_t p) {
-          row_tile<S, at_once, vectors>(
-              from + p * rows.step, rows.step, product.from.data() + g * product.inputs,
-              product.inputs,
-              panels.weight.data() + panel * product.inputs * width,
-              panels.bias.data() + panel * width,
-              to + p * channels + g * product.outputs + o, channels, outputs);
-        };
-        auto walk = [&]<int vectors>() {
-          if (count < row_positions)
-            for (int64_t p = 0; p < count; ++p) tile.template operator()<1, vectors>(p);
-          else  // the last tile overlaps the one before
-            for (int64_t p = 0; p < count; p += row_positions)
-              tile.template operator()<row_positions, vectors>(std::min(p, count - row_positions));
-        };
-        if (outputs > lanes<A>)
-          walk.template operator()<row_vectors>();
+        const int64_t left = product.outputs - panel % panels.count * Panels<S>::width;
+        if (left > lanes<A>)
+          multiply_panel<S, row_vectors>(product, panels, panel, from, rows.step, to, count);
         else
-          walk.template operator()<1>();
+          multiply_panel<S, 1>(product, panels, panel, from, rows.step, to, count);
       }
-      if (direct) continue;
-      for (int64_t p = 0; p < count; ++p) {
-        const S* row = waiting.data() + p * channels;
-        if (innermost) {
-          shuffle(reinterpret_cast<const Bits<S>*>(row),
-                  reinterpret_cast<Bits<S>*>(result + (first + p) * channels), after,
-                  channels / after);
-        } else {
-          S* cell = result + targets[first + p];
-          for (int64_t c = 0; c < channels; ++c) cell[product.to[c] * output.stride(1)] = row[c];
-        }
-      }
+      if (outputs.direct) continue;
+      for (int64_t p = 0; p < count; ++p) outputs.write(&waiting[p * channels], first + p);
     }
   });
 }
