@@ -6,6 +6,7 @@
 #include "../pointwise/operators.h"
 #include "again.h"
 #include "correlate.h"
+#include "fill.h"
 
 namespace juanji {
 namespace {
