@@ -395,6 +395,13 @@ def test_wide_windows_leave_out_the_cells_outside(
 
 
 @pytest.mark.parametrize("innermost", [False, True])
+@pytest.mark.parametrize("kernel", [7, 8, 12])
+def test_wide_windows_over_a_flat_volume(kernel: int, innermost: bool) -> None:
+    """One cell deep, and outputs of even kernels two."""
+    assert_exact((1, 9, 8), kernel, (1, 1), 32, torch.float32, innermost)
+
+
+@pytest.mark.parametrize("innermost", [False, True])
 @pytest.mark.parametrize("channels", [(2, 2), (3, 5), (8, 8), (16, 16), (24, 40), (64, 33)])
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_one_tap_at_each_position_of_groups(

@@ -122,9 +122,9 @@ struct Problem {
   bool spares_zeros(bool innermost) const {
     constexpr int64_t wide = 7 * 7, wider = 11 * 11;
     if (sums || inputs * outputs > 1 || groups < lanes<A>) return false;
-    if (x.size[0] > 1 || x.size[2] == 1) return false;
     for (const Axis& axis : axes)
       if (axis.stride > 1 || axis.dilation > 1) return false;
+    if (std::max({axes[0].fine, axes[0].coarse, axes[0].kernel}) > 1 || x.size[2] == 1) return false;
     return weight.cells() >= (innermost ? wide : wider);
   }
 
