@@ -273,12 +273,12 @@ void fill_channels(Compute<S>* to, const View& x, int64_t n, int64_t first, cons
   const Span span(base, tile.lattice[2], x.size[2], std::min(width, columns));
   const bool whole = valid == cell && cell % lanes<Compute<S>> == 0;
   auto fill = [&](auto* line, const S* row) {
-    const Span filled = row ? span : Span(0, 1, 0, width);
-    zero(line, filled.low * cell);
-    zero(line + filled.high * cell, (width - filled.high) * cell);
-    const S* from = row + base * x.stride[2] + filled.low * step;
-    auto* to = line + filled.low * cell;
-    for (int64_t w = filled.low; w < filled.high; ++w, from += step, to += cell) {
+    if (!row) return zero(line, width * cell);
+    zero(line, span.low * cell);
+    zero(line + span.high * cell, (width - span.high) * cell);
+    const S* from = row + base * x.stride[2] + span.low * step;
+    auto* to = line + span.low * cell;
+    for (int64_t w = span.low; w < span.high; ++w, from += step, to += cell) {
       __builtin_prefetch(from + 8 * step);
       __builtin_prefetch(from + cell);  // of the next channels, which come soon
       if (whole) {
