@@ -394,6 +394,22 @@ def test_wide_windows_leave_out_the_cells_outside(
         assert_exact(size, kernel, (1, 1), channels, dtype, innermost)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("kernel", "innermost"), [(7, True), (11, False)])
+def test_wide_windows_that_leave_most_of_a_row_unread(
+    dtype: torch.dtype, kernel: int, innermost: bool
+) -> None:
+    """A few outputs at the low border; sanitizers see what is read beyond their cells."""
+    layout: Layout = "channels last" if innermost else "contiguous"
+    x = lay_out(torch.randint(-2, 3, (1, 16, 9, 50)).to(dtype), layout)
+    w = torch.randint(-1, 2, (16, 1, kernel, kernel)).to(dtype)
+    for outputs in (1, 3, 7):
+        told = [2, outputs, 1, 1, 3, 3, 1, 1]
+        whole = torch.conv2d(x.double(), w.double(), padding=3, groups=16)
+        found = OPS.conv(x, w, None, told, 16)
+        torch.testing.assert_close(found.double(), whole[:, :, :2, :outputs].to(dtype).double())
+
+
 @pytest.mark.parametrize("innermost", [False, True])
 @pytest.mark.parametrize("kernel", [7, 8, 12])
 def test_wide_windows_over_a_flat_volume(kernel: int, innermost: bool) -> None:

@@ -116,6 +116,9 @@ struct Stacks {
     length = wanted, corner = start, met_depths = depths, all.clear(), met.clear();
     out_step = to_step[2] * work.stride;
     const Range whole = inside(part[2], x.size[2]);
+    // Behind the cells of a panel there are none: stacks at a border read for all their positions.
+    const int64_t end =
+        work.direct ? x.size[2] : work.origin(x, start)[2] + work.tile.slots[2];
     std::vector<int64_t> row_of;  // Stack::row of each row; most are alike
     Range before{};
     for (int64_t h = 0; h < length[1]; ++h) {
@@ -133,7 +136,7 @@ struct Stacks {
       }
       const int64_t from = start[2] + w, last = from + (count - 1) * work.stride;
       const int64_t cell = work.cell_step[2] * bytes;
-      stack.border = {from * part[2].advance * cell, x.size[2] * cell,
+      stack.border = {from * part[2].advance * cell, end * cell,
                       from < whole.begin || last >= whole.end};
       all.push_back(stack);
     };
