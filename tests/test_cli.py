@@ -229,17 +229,8 @@ def test_convert_writes_what_the_plan_and_the_weights_rebuild(command: Command) 
 
 @pytest.mark.parametrize("name", ["net.onnx", "net.pt2"])
 def test_convert_writes_graphs(command: Command, name: str) -> None:
-    words = [
-        "--net",
-        "cli_nets:three_classes",
-        "--input",
-        "1x9x7",
-        "--swap",
-        "octave:0.5",
-        "--out",
-        name,
-    ]
-    assert command("convert", *words).code == 0
+    words = ["--net", "cli_nets:three_classes", "--input", "1x9x7", "--swap", "octave:0.5"]
+    assert command("convert", *words, "--out", name).code == 0
     assert (command.folder / name).stat().st_size > 1000
 
 

@@ -61,11 +61,11 @@ def test_a_state_that_is_not_whole_is_told(tmp_path):
 
 
 def test_weights_of_another_network_are_refused(tmp_path):
+    (tmp_path / "net.pt").write_text("no weights")
     path = juanji.export(nn.Conv2d(1, 2, 3), tmp_path / "conv.safetensors", X)
-    for file, text in ((path, "weight"), (tmp_path / "net.pt", "holds no weights of this network")):
-        if file.suffix == ".pt":
-            file.write_text("no weights")
-        with pytest.raises(ValueError, match=text):
-            load_state(nn.Linear(2, 3), file)
+    with pytest.raises(ValueError, match="weight"):
+        load_state(nn.Linear(2, 3), path)
+    with pytest.raises(ValueError, match="holds no weights of this network"):
+        load_state(nn.Linear(2, 3), tmp_path / "net.pt")
     with pytest.raises(FileNotFoundError):
         load_state(nn.Linear(2, 3), tmp_path / "nowhere.pt")

@@ -95,8 +95,7 @@ def write_program(model: nn.Module, path: Path, inputs: tuple[Tensor, ...]) -> l
 
 def write_state(model: nn.Module, path: Path, inputs: tuple[Tensor, ...]) -> list[Tensor]:
     """Write a state dict and return what a copy of the model computes that has read it."""
-    safetensors = _safetensors()
-    safetensors.save_model(model, path)
+    _safetensors().save_model(model, path)
     again = copy.deepcopy(model)
     with torch.no_grad():
         for value in again.state_dict().values():
@@ -119,13 +118,12 @@ def load_state(model: nn.Module, path: str | Path) -> None:
     path = Path(path)
     with path.open("rb"):  # says in Python's words why it cannot be read
         pass
+    safetensors = _safetensors() if path.suffix == ".safetensors" else None
     try:
-        if path.suffix == ".safetensors":
-            _safetensors().load_model(model, path)
+        if safetensors is not None:
+            safetensors.load_model(model, path)
         else:
             model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-    except ImportError:
-        raise
     except Exception as error:  # each format has its own
         raise ValueError(f"{path} holds no weights of this network: {error}") from error
 
