@@ -185,7 +185,8 @@ def test_drawing_is_that_of_the_definition(
     except ValueError:
         assume(False)
     generator = torch.Generator().manual_seed(2)
-    found = native.stochastic_pool(x, bound, generator, True)
+    found = native.stochastic_pool_with_indices(x, bound, generator)
+    same(native.stochastic_pool(x, bound, generator.manual_seed(2)), found[0])
     seed = int(torch.randint(2**63 - 1, (), generator=generator.manual_seed(2)))
     random = reference.uniforms(seed, found[0].shape, dtype)
     assume(random.numel() < 2000)  # the definition is slow
@@ -232,11 +233,10 @@ both = pytest.mark.parametrize("layout", ["contiguous", "innermost"])
 
 
 def results(call: Callable[[Tensor], Any], x: Tensor) -> list[Tensor]:
-    """Outputs and the gradient."""
-    x = leaf(x)
-    y = call(x)
-    ys = list(y) if isinstance(y, tuple) else [y]
-    return [*ys, *torch.autograd.grad(ys[0], x, numbered(ys[0]))]
+    """Outputs, those of a call that records no gradient, and the gradient."""
+    plain, y = call(x), call(x := leaf(x))
+    ys, plains = ([*y], [*plain]) if isinstance(y, tuple) else ([y], [plain])
+    return [*ys, *plains, *torch.autograd.grad(ys[0], x, numbered(ys[0]))]
 
 
 def some(layout: str) -> Tensor:
@@ -338,6 +338,7 @@ def registered() -> dict[str, Callable[[Tensor, Tensor], tuple[Any, ...]]]:
         "max_pool": lambda x, y: (x, POOL),
         "max_pool_with_taps": lambda x, y: (x, POOL),
         "stochastic_pool": lambda x, y: (x, torch.tensor(7), [3, 5, *DENSE]),
+        "stochastic_pool_with_taps": lambda x, y: (x, torch.tensor(7), [3, 5, *DENSE]),
         "place_taps": lambda x, y: (y, taps, UNPOOL),
         "take_taps": lambda x, y: (x, taps, POOL),
         "tap_indices": lambda x, y: (taps, UNPOOL),
@@ -405,7 +406,12 @@ def test_what_is_declined_and_why() -> None:
     assert "the window has more than 256 cells" in juanji.why(F.max_pool, leaf(x), 17)
     for pool in (F.max_pool, F.avg_pool, F.avg_unpool):
         assert "native: taken" in juanji.why(pool, torch.rand(1, 2, 40, 5), 5)
-    assert "the window has more than 256 cells" in juanji.why(F.stochastic_pool, x, 17)
+    assert "native: taken" in juanji.why(F.stochastic_pool, x, 17)
+    for special in (
+        juanji.why(F.stochastic_pool, x, 17, return_indices=True),
+        juanji.why(F.stochastic_pool, leaf(x), 17),
+    ):
+        assert "the window has more than 256 cells" in special
     wide = torch.rand(1, 1, 200, 200)
     assert "the window is too large" in juanji.why(F.avg_pool, wide, 200)
     assert "the dtype is torch.float16" in juanji.why(F.avg_pool, x.half(), 2)

@@ -13,6 +13,13 @@
 #include <type_traits>
 #include <utility>
 
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#if !defined(__SANITIZE_ADDRESS__)  // which would not see what they read and write
+#define JUANJI_MASKED_MOVES         // leave lanes out, whose memory they do not touch
+#endif
+#endif
+
 namespace juanji {
 
 #if defined(__AVX512F__)
@@ -21,6 +28,11 @@ inline constexpr int vector_bytes = 64;
 inline constexpr int vector_bytes = 32;
 #else
 inline constexpr int vector_bytes = 16;  // SSE2, NEON
+#endif
+#if defined(JUANJI_MASKED_MOVES)
+inline constexpr bool masked_moves = true;  // some lanes are moved as fast as all
+#else
+inline constexpr bool masked_moves = false;
 #endif
 #if defined(__AVX512F__) || defined(__aarch64__)
 inline constexpr int registers = 32;
@@ -108,37 +120,65 @@ inline V in_register(V value) {
   return value;
 }
 
+using Halves = typename VectorOf<uint16_t, lanes<float>>::type;  // of bfloat16, a vector of floats
+
+inline Vector<float> widen(Halves half) {
+  using Wide = typename VectorOf<uint32_t, lanes<float>>::type;
+  return std::bit_cast<Vector<float>>(__builtin_convertvector(half, Wide) << 16);
+}
+
+inline Halves narrow(Vector<float> value) {
+  using Wide = typename VectorOf<uint32_t, lanes<float>>::type;
+  Wide bits = std::bit_cast<Wide>(value);
+  Wide rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
+  Wide half = (value != value) ? ((bits >> 16) | 0x40) : rounded;
+  return __builtin_convertvector(half, Halves);
+}
+
 // Unaligned.
 template <class S>
 inline Vector<Compute<S>> load(const S* from) {
-  using A = Compute<S>;
-  if constexpr (sizeof(S) == sizeof(A)) {
-    Vector<A> value;
+  if constexpr (std::is_same_v<S, bfloat16>) {
+    Halves half;
+    std::memcpy(&half, from, sizeof half);
+    return widen(half);
+  } else {
+    Vector<S> value;
     std::memcpy(&value, from, sizeof value);
     return value;
-  } else {
-    typename VectorOf<uint16_t, lanes<A>>::type half;
-    std::memcpy(&half, from, sizeof half);
-    using Wide = typename VectorOf<uint32_t, lanes<A>>::type;
-    return std::bit_cast<Vector<A>>(__builtin_convertvector(half, Wide) << 16);
   }
 }
 
 template <class S>
 inline void store(S* to, Vector<Compute<S>> value) {
-  using A = Compute<S>;
-  if constexpr (sizeof(S) == sizeof(A)) {
-    std::memcpy(to, &value, sizeof value);
+  if constexpr (std::is_same_v<S, bfloat16>) {
+    const Halves half = narrow(value);
+    std::memcpy(to, &half, sizeof half);
   } else {
-    using Wide = typename VectorOf<uint32_t, lanes<A>>::type;
-    Wide bits = std::bit_cast<Wide>(value);
-    Wide rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
-    Wide half = (value != value) ? ((bits >> 16) | 0x40) : rounded;
-    auto narrowed = __builtin_convertvector(half, typename VectorOf<uint16_t, lanes<A>>::type);
-    std::memcpy(to, &narrowed, sizeof narrowed);
+    std::memcpy(to, &value, sizeof value);
   }
 }
 
+#if defined(JUANJI_MASKED_MOVES)
+// Fewer numbers than a vector has.
+template <class S>
+inline Vector<Compute<S>> load_some(const S* from, int64_t count) {
+  const unsigned lane = (1u << count) - 1;
+  if constexpr (std::is_same_v<S, float>) return _mm512_maskz_loadu_ps(__mmask16(lane), from);
+  else if constexpr (std::is_same_v<S, double>) return _mm512_maskz_loadu_pd(__mmask8(lane), from);
+  else if constexpr (std::is_same_v<S, int64_t>)
+    return std::bit_cast<Vector<S>>(_mm512_maskz_loadu_epi64(__mmask8(lane), from));
+  else return widen(std::bit_cast<Halves>(_mm256_maskz_loadu_epi16(__mmask16(lane), from)));
+}
+
+template <class S>
+inline void store_some(S* to, Vector<Compute<S>> value, int64_t count) {
+  const unsigned lane = (1u << count) - 1;
+  if constexpr (std::is_same_v<S, float>) _mm512_mask_storeu_ps(to, __mmask16(lane), value);
+  else if constexpr (std::is_same_v<S, double>) _mm512_mask_storeu_pd(to, __mmask8(lane), value);
+  else _mm256_mask_storeu_epi16(to, __mmask16(lane), std::bit_cast<__m256i>(narrow(value)));
+}
+#else
 // Fewer numbers than a vector has, by halves: sizes that the compiler knows.
 template <class S, int most = vector_bytes / int(sizeof(Compute<S>)) / 2>
 inline void copy_some(S* to, const S* from, int64_t count) {
@@ -165,6 +205,7 @@ template <class S>
   store(buffer, value);
   copy_some(to, buffer, count);
 }
+#endif
 
 // The first `count` lanes; the others read as zero, and are not written.
 template <class S>
@@ -205,14 +246,6 @@ inline V interleave(V a, V b, std::index_sequence<lane...>) {
   return __builtin_shufflevector(a, b, (from + int(lane) / 2 + int(lane % 2) * count)...);
 }
 
-// even[0], odd[0], even[1], odd[1], ...
-template <class S>
-inline void store_pairs(S* to, Vector<Compute<S>> even, Vector<Compute<S>> odd) {
-  constexpr auto all = std::make_index_sequence<lanes<Compute<S>>>{};
-  store(to, interleave<false>(even, odd, all));
-  store(to + lanes<Compute<S>>, interleave<true>(even, odd, all));
-}
-
 // Every second value of a pair of vectors, from the first or the second on.
 template <int odd, class V, size_t... lane>
 inline V every_second(V low, V high, std::index_sequence<lane...>) {
@@ -225,6 +258,31 @@ inline V every_second(V low, V high, std::index_sequence<lane...>) {
   } else {
     return __builtin_shufflevector(low, high, int(2 * lane + odd)...);
   }
+}
+
+// even[0], odd[0], even[1], odd[1], ...: `count` pairs, read or written.
+template <class S>
+struct Pairs {
+  Vector<Compute<S>> even, odd;
+};
+
+template <class S>
+inline Pairs<S> load_pairs(const S* from, int64_t count = lanes<Compute<S>>) {
+  constexpr int width = lanes<Compute<S>>;
+  constexpr auto all = std::make_index_sequence<width>{};
+  const auto low = load(from, 2 * count);
+  Vector<Compute<S>> high{};
+  if (2 * count > width) high = load(from + width, 2 * count - width);
+  return {every_second<0>(low, high, all), every_second<1>(low, high, all)};
+}
+
+template <class S>
+inline void store_pairs(S* to, Vector<Compute<S>> even, Vector<Compute<S>> odd,
+                        int64_t count = lanes<Compute<S>>) {
+  constexpr int width = lanes<Compute<S>>;
+  constexpr auto all = std::make_index_sequence<width>{};
+  store(to, interleave<false>(even, odd, all), 2 * count);
+  store(to + width, interleave<true>(even, odd, all), 2 * count - width);
 }
 
 // Swaps the off-diagonal halves of the squares of side 2 * half that two rows belong to.

@@ -186,13 +186,12 @@ def stochastic_pool(
             generator=generator, return_indices=return_indices,
         )  # fmt: skip
     bound = bind_pool(input, kernel_size, stride, padding)
+    if training and return_indices:
+        return op.stochastic_pool_with_indices(input, bound, generator)
     if training:
-        output, indices = op.stochastic_pool(input, bound, generator, return_indices)
-    else:
-        output = op.stochastic_mean(input, bound)
-        if return_indices:
-            indices = op.max_pool_with_indices(input.detach(), bound)[1]
-    return (output, indices) if return_indices else output
+        return op.stochastic_pool(input, bound, generator)
+    mean = op.stochastic_mean(input, bound)
+    return (mean, op.max_pool_with_indices(input.detach(), bound)[1]) if return_indices else mean
 
 
 @operator

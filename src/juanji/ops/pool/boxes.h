@@ -66,10 +66,12 @@ inline bool in_pairs(const Boxes& boxes, std::initializer_list<const View*> view
   return boxes.box[2] == 2;
 }
 
-// The same where rows fill a vector: shorter ones of indices and taps are faster cell by cell.
+// The same where rows fill a vector, or most of it where some lanes are moved as fast as all:
+// shorter ones of indices and taps are faster cell by cell.
 template <class S>
 inline bool in_long_pairs(const Boxes& boxes, std::initializer_list<const View*> views) {
-  return boxes.coarse[2] >= lanes<Compute<S>> && in_pairs(boxes, views);
+  const int64_t width = lanes<Compute<S>>;
+  return boxes.coarse[2] >= (masked_moves ? 3 * width / 4 : width) && in_pairs(boxes, views);
 }
 
 inline bool along_channels(std::initializer_list<const View*> views) {

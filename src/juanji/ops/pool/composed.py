@@ -82,13 +82,18 @@ def avg_pool(
     return layout.follow(output, input, len(bound.axes))
 
 
-def stochastic_pool(
-    input: Tensor, bound: Bound, generator: torch.Generator | None, return_indices: bool
-) -> tuple[Tensor, Tensor | None]:
-    """Draw one cell of every window in proportion to its value; its index too, if wanted."""
+def stochastic_pool(input: Tensor, bound: Bound, generator: torch.Generator | None) -> Tensor:
+    """Draw one cell of every window in proportion to its value."""
+    return stochastic_pool_with_indices(input, bound, generator)[0]
+
+
+def stochastic_pool_with_indices(
+    input: Tensor, bound: Bound, generator: torch.Generator | None
+) -> tuple[Tensor, Tensor]:
+    """Draw one cell of every window in proportion to its value; its index too."""
     check_weights(input.detach())
     indices = stochastic_indices(input, bound, generator)
-    return take(input, indices, bound), indices if return_indices else None
+    return take(input, indices, bound), indices
 
 
 def stochastic_indices(input: Tensor, bound: Bound, generator: torch.Generator | None) -> Tensor:

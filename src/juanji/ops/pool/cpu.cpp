@@ -91,17 +91,19 @@ Tensor target_of(Job& job, const Tensor& input, bool innermost) {
   return output;
 }
 
-Tensor max_pool(const Tensor& input, const Ints& numbers) {
+// `run(job, innermost)` fills the output alone, or taps too.
+template <class Run>
+Tensor pooled(const Tensor& input, const Ints& numbers, const Run& run) {
   Job job = job_of(input, numbers, false);
   bool innermost = channels_innermost(input);
   Tensor output = target_of(job, input, innermost);
-  for_storage(input.scalar_type(), [&]<class S>(S) {
-    maximum<S, false>(job, innermost);
-  });
+  run(job, innermost);
   return output;
 }
 
-std::tuple<Tensor, Tensor> max_pool_with_taps(const Tensor& input, const Ints& numbers) {
+template <class Run>
+std::tuple<Tensor, Tensor> pooled_with_taps(const Tensor& input, const Ints& numbers,
+                                            const Run& run) {
   Job job = job_of(input, numbers, false);
   check_bytes(job.windows);
   bool innermost = channels_innermost(input);
@@ -109,31 +111,47 @@ std::tuple<Tensor, Tensor> max_pool_with_taps(const Tensor& input, const Ints& n
   Tensor taps = target_like(job, input, ScalarType::Byte, innermost);
   View taps_out = view("taps", taps);
   job.taps_out = &taps_out;
-  for_storage(input.scalar_type(), [&]<class S>(S) {
-    maximum<S, true>(job, innermost);
-  });
+  run(job, innermost);
   return {output, taps};
 }
 
-std::tuple<Tensor, Tensor> stochastic_pool(const Tensor& input, const Tensor& seed,
-                                           const Ints& numbers) {
-  Job job = job_of(input, numbers, false);
-  check_bytes(job.windows);
+template <bool numbered>
+auto maximum_of(const Tensor& input) {
+  return [&](const Job& job, bool innermost) {
+    for_storage(input.scalar_type(), [&]<class S>(S) { maximum<S, numbered>(job, innermost); });
+  };
+}
+
+template <bool numbered>
+auto draw_of(const Tensor& input, const Tensor& seed) {
   STD_TORCH_CHECK(seed.is_cpu() && seed.scalar_type() == ScalarType::Long && seed.numel() == 1,
                   "seed must be one int64 on the CPU");
-  bool innermost = channels_innermost(input);
-  Tensor output = target_of(job, input, innermost);
-  Tensor taps = target_like(job, input, ScalarType::Byte, innermost);
-  View taps_out = view("taps", taps);
-  job.taps_out = &taps_out;
-  bool valid = true;
-  for_storage(input.scalar_type(), [&]<class S>(S) {
-    std::atomic<bool> doubt = !covered(job.windows);
-    draw<S>(job, innermost, *static_cast<const int64_t*>(seed.data_ptr()), doubt);
-    valid = !doubt || all_weights<S>(job.source, innermost);
-  });
-  STD_TORCH_CHECK(valid, "input must hold finite values of at least 0");
-  return {output, taps};
+  return [&](const Job& job, bool innermost) {
+    bool valid = true;
+    for_storage(input.scalar_type(), [&]<class S>(S) {
+      std::atomic<bool> doubt = !covered(job.windows);
+      draw<S, numbered>(job, innermost, *static_cast<const int64_t*>(seed.data_ptr()), doubt);
+      valid = !doubt || all_weights<S>(job.source, innermost);
+    });
+    STD_TORCH_CHECK(valid, "input must hold finite values of at least 0");
+  };
+}
+
+Tensor max_pool(const Tensor& input, const Ints& numbers) {
+  return pooled(input, numbers, maximum_of<false>(input));
+}
+
+std::tuple<Tensor, Tensor> max_pool_with_taps(const Tensor& input, const Ints& numbers) {
+  return pooled_with_taps(input, numbers, maximum_of<true>(input));
+}
+
+Tensor stochastic_pool(const Tensor& input, const Tensor& seed, const Ints& numbers) {
+  return pooled(input, numbers, draw_of<false>(input, seed));
+}
+
+std::tuple<Tensor, Tensor> stochastic_pool_with_taps(const Tensor& input, const Tensor& seed,
+                                                     const Ints& numbers) {
+  return pooled_with_taps(input, numbers, draw_of<true>(input, seed));
 }
 
 // ------------------------------------------------------------------------------------ sums, averages
@@ -379,7 +397,9 @@ Tensor max_unpool_gradient(const Tensor& gradient, const Tensor& indices) {
 STABLE_TORCH_LIBRARY_FRAGMENT(juanji, m) {
   m.def("max_pool(Tensor input, SymInt[] windows) -> Tensor");
   m.def("max_pool_with_taps(Tensor input, SymInt[] windows) -> (Tensor, Tensor)");
-  m.def("stochastic_pool(Tensor input, Tensor seed, SymInt[] windows) -> (Tensor, Tensor)");
+  m.def("stochastic_pool(Tensor input, Tensor seed, SymInt[] windows) -> Tensor");
+  m.def("stochastic_pool_with_taps(Tensor input, Tensor seed, SymInt[] windows) "
+        "-> (Tensor, Tensor)");
   m.def("place_taps(Tensor input, Tensor taps, SymInt[] windows) -> Tensor");
   m.def("take_taps(Tensor input, Tensor taps, SymInt[] windows) -> Tensor");
   m.def("tap_indices(Tensor taps, SymInt[] windows) -> Tensor");
@@ -402,6 +422,7 @@ STABLE_TORCH_LIBRARY_IMPL(juanji, CPU, m) {
   m.impl("max_pool", TORCH_BOX(&max_pool));
   m.impl("max_pool_with_taps", TORCH_BOX(&max_pool_with_taps));
   m.impl("stochastic_pool", TORCH_BOX(&stochastic_pool));
+  m.impl("stochastic_pool_with_taps", TORCH_BOX(&stochastic_pool_with_taps));
   m.impl("place_taps", TORCH_BOX(&place_taps));
   m.impl("take_taps", TORCH_BOX(&take_taps));
   m.impl("tap_indices", TORCH_BOX(&tap_indices));

@@ -66,7 +66,7 @@ inline Vector<A> random_in_row(int64_t w, Key row) {
 }
 
 // `doubt` is set where a source that lies in a window may not be a weight.
-template <class S>
+template <class S, bool numbered>
 void draw(const Job& job, bool innermost, int64_t seed, std::atomic<bool>& doubt) {
   using A = Compute<S>;
   const View& source = job.source;
@@ -98,7 +98,7 @@ void draw(const Job& job, bool innermost, int64_t seed, std::atomic<bool>& doubt
         std::memcpy(&b, second + i, sizeof b);
         return uniform<A>(RandomBits<A>{} + w, a, b);
       };
-      const Draw<T, decltype(random)> op{random, doubt, cell.out, cell.taps_out,
+      const Draw<T, numbered, decltype(random)> op{random, doubt, cell.out, cell.taps_out,
                                          cell.first_tap()};
       reduce<false>(op, cell.source, cell.taps, cell.count);
     };
@@ -110,8 +110,10 @@ void draw(const Job& job, bool innermost, int64_t seed, std::atomic<bool>& doubt
       return [&](int64_t n, int64_t c, int64_t d, int64_t h, int64_t, int64_t) {
         const Key row = key(n * source.channels + c, d, h);
         auto random = [row](int64_t w) { return random_in_row<A>(w, row); };
-        return Draw<S, decltype(random)>{random, doubt, row_of<S>(job.target, n, c, d, h),
-                                         row_of<uint8_t>(*job.taps_out, n, c, d, h)};
+        uint8_t* taps_out = nullptr;
+        if constexpr (numbered) taps_out = row_of<uint8_t>(*job.taps_out, n, c, d, h);
+        return Draw<S, numbered, decltype(random)>{
+            random, doubt, row_of<S>(job.target, n, c, d, h), taps_out};
       };
     });
   planes<S>(job, A(0), [&](int64_t cells) {
@@ -123,7 +125,7 @@ void draw(const Job& job, bool innermost, int64_t seed, std::atomic<bool>& doubt
                 block.column_count - j);
       }
       auto share = [from = random.get()](int64_t at) { return load(from + at); };
-      return Draw<S, decltype(share)>{
+      return Draw<S, numbered, decltype(share)>{
           share, doubt, static_cast<S*>(block.out), block.taps_out,
           block.first_depth * job.windows.axis[1].kernel * job.windows.axis[2].kernel,
           block.first};

@@ -59,6 +59,11 @@ def declines_maximum(input: Tensor, bound: Bound) -> str | None:
     return declines(input, bound)
 
 
+def declines_draw(input: Tensor, bound: Bound, *_: object) -> str | None:
+    """As `declines`; taps are recorded for the gradient alone."""
+    return (declines_taps if wants_gradient(input) else declines)(input, bound)
+
+
 def declines_average(input: Tensor, bound: Bound, *_: object) -> str | None:
     """As `declines`, and where channels side by side are too few for a vector."""
     axes = len(bound.axes)
@@ -164,23 +169,44 @@ def max_pool_with_indices(input: Tensor, bound: Bound) -> tuple[Tensor, Tensor]:
     return output, indices
 
 
-def stochastic_pool(
-    input: Tensor, bound: Bound, generator: torch.Generator | None, return_indices: bool
-) -> tuple[Tensor, Tensor | None]:
-    """Draw one cell of every window in proportion to its value; its index too, if wanted."""
+def stochastic_pool(input: Tensor, bound: Bound, generator: torch.Generator | None) -> Tensor:
+    """Draw one cell of every window in proportion to its value."""
     numbers = _numbers(bound)
 
-    def pooled(seed: Tensor) -> tuple[Tensor, Any]:
-        return _pooled("stochastic_pool", input, numbers, seed, return_indices=return_indices)
+    def draw(seed: Tensor) -> Tensor:
+        if wants_gradient(input):
+            return _pooled("stochastic_pool_with_taps", input, numbers, seed)[0]
+        return _batched("stochastic_pool", input, numbers.axes, seed, numbers.pool)
 
+    output: Tensor = _seeded(draw, input, generator)
+    return output
+
+
+def stochastic_pool_with_indices(
+    input: Tensor, bound: Bound, generator: torch.Generator | None
+) -> tuple[Tensor, Tensor]:
+    """Draw one cell of every window in proportion to its value; its index too."""
+    numbers = _numbers(bound)
+
+    def draw(seed: Tensor) -> tuple[Tensor, Any]:
+        return _pooled("stochastic_pool_with_taps", input, numbers, seed, return_indices=True)
+
+    output, indices = _seeded(draw, input, generator)
+    return output, indices
+
+
+def _seeded(
+    draw: Callable[[Tensor], Any], input: Tensor, generator: torch.Generator | None
+) -> Any:
+    """Draw with a seed that the generator gives, which a refused input does not use up."""
     if is_compiling():
-        return pooled(_seed(None))
+        return draw(_seed(None))
     source = torch.default_generator if generator is None else generator
     state = source.get_state()
     try:
-        return pooled(_seed(source))
+        return draw(_seed(source))
     except RuntimeError:
-        source.set_state(state)  # refused before any draw
+        source.set_state(state)
         check_weights(input.detach())  # names the value
         raise
 
@@ -258,9 +284,9 @@ def _register(name: str, fake: Callable[..., Any], keep: Keep, gradient: Gradien
     KERNELS[name] = Kernel(name, fake, keep, gradient)
 
 
-def _keep_input(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
-    input, ctx.windows = inputs
-    ctx.save_for_backward(input)
+def _keep_inputs(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+    *tensors, ctx.windows = inputs
+    ctx.save_for_backward(*tensors)
 
 
 def _keep_size(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
@@ -294,12 +320,16 @@ def _place(ctx: Any, grad: Tensor) -> tuple[Tensor]:
     return (call("place_taps", grad, *ctx.saved_tensors, ctx.windows),)
 
 
-def _recompute(ctx: Any, grad: Tensor) -> tuple[Tensor]:
-    """Find the taps that `max_pool` did not record."""
-    (input,) = ctx.saved_tensors
-    with torch.no_grad():
-        _, taps = call("max_pool_with_taps", input, ctx.windows)
-    return (call("place_taps", grad, taps, _turned(ctx.windows, input)),)
+def _recompute(name: str) -> Gradient:
+    """Find the taps that were not recorded, by the operator of that name."""
+
+    def gradient(ctx: Any, grad: Tensor) -> tuple[Tensor]:
+        input, *seed = ctx.saved_tensors
+        with torch.no_grad():
+            _, taps = call(name, input, *seed, ctx.windows)
+        return (call("place_taps", grad, taps, _turned(ctx.windows, input)),)
+
+    return gradient
 
 
 def _adjoint(name: str) -> Gradient:
@@ -339,10 +369,16 @@ def _new(input: Tensor, size: Sequence[int], dtype: torch.dtype, innermost: bool
 
 
 def _register_all() -> None:
-    _register("max_pool", _like, _keep_input, _recompute)
+    _register("max_pool", _like, _keep_inputs, _recompute("max_pool_with_taps"))
     _register("max_pool_with_taps", _like_with_taps, _keep_taps, _place)
     _register(
         "stochastic_pool",
+        lambda input, seed, windows: _like(input, windows),
+        _keep_inputs,
+        _recompute("stochastic_pool_with_taps"),
+    )
+    _register(
+        "stochastic_pool_with_taps",
         lambda input, seed, windows: _like_with_taps(input, windows),
         _keep_taps,
         _place,

@@ -21,7 +21,8 @@ def _candidates(name: str, declines: str) -> tuple[Candidate, ...]:
 MAX_POOL = _candidates("max_pool", "declines_maximum")
 MAX_POOL_WITH_INDICES = _candidates("max_pool_with_indices", "declines_taps")
 AVG_POOL = _candidates("avg_pool", "declines_average")
-STOCHASTIC_POOL = _candidates("stochastic_pool", "declines_taps")
+STOCHASTIC_POOL = _candidates("stochastic_pool", "declines_draw")
+STOCHASTIC_POOL_WITH_INDICES = _candidates("stochastic_pool_with_indices", "declines_taps")
 MAX_UNPOOL = _candidates("max_unpool", "declines_indices")
 AVG_UNPOOL = _candidates("avg_unpool", "declines")
 
@@ -48,14 +49,20 @@ def avg_pool(
     return output
 
 
-def stochastic_pool(
-    input: Tensor, bound: Bound, generator: torch.Generator | None, return_indices: bool
-) -> tuple[Tensor, Tensor | None]:
-    """Draw one cell of every window in proportion to its value; its index too, if wanted."""
-    output, indices = dispatch(
-        "stochastic_pool", STOCHASTIC_POOL, input, bound, generator, return_indices
+def stochastic_pool(input: Tensor, bound: Bound, generator: torch.Generator | None) -> Tensor:
+    """Draw one cell of every window in proportion to its value."""
+    output: Tensor = dispatch("stochastic_pool", STOCHASTIC_POOL, input, bound, generator)
+    return output
+
+
+def stochastic_pool_with_indices(
+    input: Tensor, bound: Bound, generator: torch.Generator | None
+) -> tuple[Tensor, Tensor]:
+    """Draw one cell of every window in proportion to its value; its index too."""
+    drawn: tuple[Tensor, Tensor] = dispatch(
+        "stochastic_pool", STOCHASTIC_POOL_WITH_INDICES, input, bound, generator
     )
-    return output, indices
+    return drawn
 
 
 def stochastic_mean(input: Tensor, bound: Bound) -> Tensor:

@@ -195,14 +195,15 @@ class Panel {
 };
 
 // Whether panels serve a job: vectors along longer rows are faster, as they are along the rows of
-// so few planes that panels are mostly empty.
+// so few planes that panels are mostly empty, and along pairs that nearly fill one.
 template <class A>
 inline bool in_panels(const Job& job) {
   const Axis& last = job.windows.axis[2];
   const int64_t planes = job.source.batch * job.source.channels;
   const int64_t used = std::min(planes, int64_t(lanes<A>));
   const bool pairs = last.kernel == 2 && last.stride == 2;
-  return last.coarse < (job.adjoint || pairs ? used : 3 * used / 2) && PanelBlocks(job).fit();
+  const int64_t few = job.adjoint ? used : !pairs ? 3 * used / 2 : masked_moves ? 3 * used / 4 : used;
+  return last.coarse < few && PanelBlocks(job).fit();
 }
 
 // `make()` gives every thread its own `each(cell)`.

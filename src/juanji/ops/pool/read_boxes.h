@@ -25,27 +25,23 @@ struct PairRows {
   }
 };
 
-// Some vectors of coarse cells, those from each of `at` on, `count` of a vector.
-template <class S, class Op, size_t vectors>
+// Some vectors of coarse cells, those from each of `at` on, whole ones or `count` of one.
+template <bool whole, class S, class Op, size_t vectors>
 inline void reduce_pairs_at(const Op& op, const PairRows<S>& rows,
                             const Taps<typename Op::A>& taps,
-                            const std::array<int64_t, vectors>& at, int64_t count) {
+                            const std::array<int64_t, vectors>& at,
+                            int64_t count = lanes<typename Op::A>) {
   using A = Compute<S>;
-  constexpr int width = lanes<A>;
-  constexpr auto all = std::make_index_sequence<width>{};
   typename Op::State state[vectors];
   auto take = [&]<int pass>() {
     const Tap<A>* tap = taps.data();
     for (const int64_t offset : rows.offsets) {
       for (size_t v = 0; v < vectors; ++v) {
         const S* from = rows.source + offset + 2 * at[v];
-        Vector<A> low, high;
         if constexpr (pass == 0) rows.ask(from);
-        if (count == width) low = load(from), high = load(from + width);
-        else if (2 * count <= width) low = load(from, 2 * count), high = Vector<A>{};
-        else low = load(from), high = load(from + width, 2 * count - width);
-        op.template take<pass>(state[v], every_second<0>(low, high, all), tap[0], at[v], count);
-        op.template take<pass>(state[v], every_second<1>(low, high, all), tap[1], at[v], count);
+        const Pairs<S> pairs = whole ? load_pairs(from) : load_pairs(from, count);
+        op.template take<pass>(state[v], pairs.even, tap[0], at[v], count);
+        op.template take<pass>(state[v], pairs.odd, tap[1], at[v], count);
       }
       tap += 2;
     }
@@ -66,17 +62,17 @@ void reduce_pairs(const Op& op, const PairRows<S>& rows, const Taps<typename Op:
                   int64_t first, int64_t pairs) {
   constexpr int64_t width = lanes<Compute<S>>;
   if (pairs < width) {
-    if (pairs > 0) reduce_pairs_at(op, rows, taps, std::array{first}, pairs);
+    if (pairs > 0) reduce_pairs_at<false>(op, rows, taps, std::array{first}, pairs);
     return;
   }
   const int64_t last = first + pairs - width;  // vector, some of which may be made again
   for (int64_t w = first; w < first + pairs; w += Op::passes * width) {
     if constexpr (Op::passes == 2)
       if (w < last) {
-        reduce_pairs_at(op, rows, taps, std::array{w, std::min(w + width, last)}, width);
+        reduce_pairs_at<true>(op, rows, taps, std::array{w, std::min(w + width, last)});
         continue;
       }
-    reduce_pairs_at(op, rows, taps, std::array{std::min(w, last)}, width);
+    reduce_pairs_at<true>(op, rows, taps, std::array{std::min(w, last)});
   }
 }
 

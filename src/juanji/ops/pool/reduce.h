@@ -3,10 +3,6 @@
 // axis.
 #pragma once
 
-#if defined(__AVX512F__)
-#include <immintrin.h>
-#endif
-
 #include <atomic>
 #include <utility>
 
@@ -66,7 +62,17 @@ inline Bytes low_bytes(Mask<A> numbers, std::index_sequence<byte...>) {
 template <class A>
 inline void store_bytes(uint8_t* to, Mask<A> numbers, int64_t count) {
   Bytes bytes = low_bytes<A>(numbers, std::make_index_sequence<vector_bytes>{});
-  std::memcpy(to, &bytes, count < lanes<A> ? size_t(count) : lanes<A>);
+  if (count >= lanes<A>) {
+    std::memcpy(to, &bytes, lanes<A>);
+    return;
+  }
+#if defined(JUANJI_MASKED_MOVES)
+  __m128i low;
+  std::memcpy(&low, &bytes, sizeof low);
+  _mm_mask_storeu_epi8(to, __mmask16((1u << count) - 1), low);
+#else
+  std::memcpy(to, &bytes, size_t(count));
+#endif
 }
 
 // Every 16 bytes of `repeated` hold all of the numbers, so that no byte has to leave its 16.
@@ -81,7 +87,16 @@ inline Mask<A> load_bytes(const uint8_t* from, int64_t count) {
   struct alignas(lanes<A>) Numbers {
     uint8_t byte[lanes<A>];
   } numbers{};
-  std::memcpy(&numbers, from, count < lanes<A> ? size_t(count) : lanes<A>);
+  if (count >= lanes<A>) {
+    std::memcpy(&numbers, from, lanes<A>);
+  } else {
+#if defined(JUANJI_MASKED_MOVES)
+    const auto some = _mm_maskz_loadu_epi8(__mmask16((1u << count) - 1), from);
+    std::memcpy(&numbers, &some, sizeof numbers);
+#else
+    std::memcpy(&numbers, from, size_t(count));
+#endif
+  }
   std::array<Numbers, vector_bytes / 16 * pieces> repeated;
   repeated.fill(numbers);
   Bytes spread = spread_bytes<A>(std::bit_cast<Bytes>(repeated),
@@ -202,7 +217,7 @@ struct Matching {
 // `doubt` is set where a source may not be a weight: every sign bit is seen, and sums that are no
 // finite number. So also are -0 and sums of finite numbers beyond the largest: the sources tell
 // then.
-template <class S, class Random>
+template <class S, bool numbered, class Random>
 struct Draw {
   using A = Compute<S>;
   static constexpr int unroll = 2, passes = 2;
@@ -220,8 +235,10 @@ struct Draw {
   void begin(State& state, int64_t at, int64_t) const {
     state.threshold = state.below = state.value = Vector<A>{};
     state.doubt = Mask<A>{};
-    state.tap = splat_integer<A>(first);
-    if (first_taps) state.tap += load_lanes<A>(first_taps + at);
+    if constexpr (numbered) {
+      state.tap = splat_integer<A>(first);
+      if (first_taps) state.tap += load_lanes<A>(first_taps + at);
+    }
   }
   template <int pass>
   void take(State& state, Vector<A> value, const Tap<A>& tap, int64_t, int64_t) const {
@@ -229,21 +246,25 @@ struct Draw {
       state.threshold += value;
       state.doubt |= std::bit_cast<Mask<A>>(value);
     } else {
-      // not "below <= threshold": an infinite sum times zero is NaN
-      Mask<A> reached = (value > Vector<A>{}) & ~(state.below > state.threshold);
+      Mask<A> reached = state.below <= state.threshold;
       state.value = reached ? value : state.value;
-      state.tap = reached ? splat_integer<A>(tap.number) : state.tap;
+      if constexpr (numbered) state.tap = reached ? splat_integer<A>(tap.number) : state.tap;
       state.below += value;
     }
   }
+  // The share stays below the whole, of which rounding could leave nothing: so a source that is
+  // zero is passed, or followed by the one that is drawn. Below a whole of zero there is NaN, which
+  // nothing reaches; an infinite one times zero is NaN too, and the largest number takes its place.
   void middle(State& state, int64_t at) const {
-    state.doubt |= ~(state.threshold <= splat(std::numeric_limits<A>::max()));
-    state.threshold *= random(at);
+    const Vector<A> whole = state.threshold, share = whole * random(at);
+    state.doubt |= ~(whole <= splat(std::numeric_limits<A>::max()));
+    const auto most = std::bit_cast<Vector<A>>(std::bit_cast<Mask<A>>(whole) - 1);
+    state.threshold = share < most ? share : most;
   }
   void finish(State& state, int64_t at, int64_t count) const {
     if (any<A>(state.doubt < Mask<A>{})) doubt = true;
     store(out + at, state.value, count);
-    store_bytes<A>(taps_out + at, state.tap, count);
+    if constexpr (numbered) store_bytes<A>(taps_out + at, state.tap, count);
   }
 };
 

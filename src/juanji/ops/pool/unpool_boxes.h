@@ -46,26 +46,21 @@ inline M wrapping_difference(M a, M b) {
   return std::bit_cast<M>(std::bit_cast<Unsigned>(a) - std::bit_cast<Unsigned>(b));
 }
 
-// `count` flat indices less `base`, as lanes; `far` is set where one does not fit.
+// `count` flat indices less `base`, as lanes, the others 0; `far` is set where one does not fit.
 template <class A>
 inline Mask<A> load_near(const int64_t* from, int64_t base, int64_t count, Mask<A>& far) {
-  using Wide = typename VectorOf<int64_t, vector_bytes / 8>::type;
-  constexpr int width = lanes<A>;
-  int64_t buffer[width];
-  if (count < width) {
-    for (int64_t lane = 0; lane < width; ++lane) buffer[lane] = lane < count ? from[lane] : base;
-    from = buffer;
-  }
-  const Wide bases = base - Wide{};
-  Wide low;
-  std::memcpy(&low, from, sizeof low);
-  low = wrapping_difference(low, bases);
-  if constexpr (sizeof(A) == sizeof(int64_t)) {
+  constexpr int width = lanes<A>, half = lanes<int64_t>;
+  const Vector<int64_t> bases = splat(base);
+  auto lanes_from = [&](int64_t first) {
+    const Vector<int64_t> near = wrapping_difference(load(from + first, count - first), bases);
+    return count < width ? near & first_lanes<int64_t>(count - first) : near;
+  };
+  const Vector<int64_t> low = lanes_from(0);
+  if constexpr (width == half) {
     return std::bit_cast<Mask<A>>(low);
   } else {
-    Wide high;
-    std::memcpy(&high, from + width / 2, sizeof high);
-    high = wrapping_difference(high, bases);
+    Vector<int64_t> high{};
+    if (count > half) high = lanes_from(half);
     constexpr auto all = std::make_index_sequence<width>{};
     auto first = std::bit_cast<Mask<A>>(low), second = std::bit_cast<Mask<A>>(high);
     if constexpr (std::endian::native == std::endian::little) {

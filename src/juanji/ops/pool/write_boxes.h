@@ -76,12 +76,8 @@ void write_boxes(const Boxes& boxes, const View& target, bool innermost, bool pa
         each_vector<width>(many, [&](int64_t w, int64_t count) {
           auto at = op.begin(w0 + w, 0, count);
           for (int64_t i = 0; i < rows; ++i) {
-            S* pair = to + offset[i] + 2 * w;
             auto first = op.cell(at, i, 0), second = op.cell(at, i, 1);
-            if (count == width) store_pairs(pair, first, second);
-            else
-              for (int64_t lane = 0; lane < count; ++lane, pair += 2)
-                pair[0] = narrow<S>(first[lane]), pair[1] = narrow<S>(second[lane]);
+            store_pairs(to + offset[i] + 2 * w, first, second, count);
           }
           op.end(at);
         });
