@@ -156,9 +156,11 @@ void cells(const Job& job, const Make& make) {
     most *= job.adjoint ? std::min(double(axis.kernel), reach / double(axis.stride) + 1)
                         : double(axis.kernel);
   }
-  const int64_t chunk = int64_t(std::clamp(8192 / most, 1.0, 256.0));
   const View &source = job.source, &target = job.target;
   Triple size = job.windows.size(job.adjoint);
+  const int64_t share = source.batch * size[0] * size[1] * size[2] / 8;  // so that threads have some
+  const int64_t chunk = std::min(int64_t(std::clamp(8192 / most, 1.0, 256.0)),
+                                 std::max(share, int64_t(16)));
   int64_t chunks = (size[2] + chunk - 1) / chunk;
   int64_t cost = source.channels * std::min(size[2], chunk) * (job.adjoint ? 1 : 4);
   each_row(chunks, source.batch, {size[0], size[1], 1}, cost, [&] {

@@ -58,26 +58,17 @@ inline bool covered(const Windows& windows) {
   return true;
 }
 
-// The random numbers of the outputs from w on in a row along the last axis.
-template <class A>
-inline Vector<A> random_in_row(int64_t w, Key row) {
-  using Bits = RandomBits<A>;
-  return uniform<A>(counted<A>() + uint32_t(w), Bits{} + row.first, Bits{} + row.second);
-}
-
 // `doubt` is set where a source that lies in a window may not be a weight.
 template <class S, bool numbered>
 void draw(const Job& job, bool innermost, int64_t seed, std::atomic<bool>& doubt) {
   using A = Compute<S>;
   const View& source = job.source;
-  Triple size = job.windows.size(false);
-  auto key = [&](int64_t plane, int64_t d, int64_t h) {
-    return row_key(seed, (plane * size[0] + d) * size[1] + h);
-  };
+  const Triple size = job.windows.size(false);
+  auto key = [=](int64_t plane, int64_t d) { return slice_key(seed, plane * size[0] + d); };
   const auto boxes = boxes_of(job.windows);
-  struct Keys {  // of the cells' rows, plane by plane
+  struct Keys {  // of the cells' slices, plane by plane
     std::vector<uint32_t> first, second;
-    int64_t plane = -1, d = -1, h = -1;
+    int64_t plane = -1, d = -1;
   };
   auto at_cells = [&] {
     size_t room = size_t(innermost ? source.channels + lanes<A> : lanes<A>);
@@ -85,31 +76,39 @@ void draw(const Job& job, bool innermost, int64_t seed, std::atomic<bool>& doubt
                const Cell<T>& cell) mutable {
       uint32_t* first = keys.first.data();
       uint32_t* second = keys.second.data();
-      if (cell.plane != keys.plane || cell.d != keys.d || cell.h != keys.h) {
-        keys.plane = cell.plane, keys.d = cell.d, keys.h = cell.h;
+      if (cell.plane != keys.plane || cell.d != keys.d) {
+        keys.plane = cell.plane, keys.d = cell.d;
         for (int64_t i = 0; i < cell.count; ++i) {
-          Key row = key(cell.plane + i, cell.d, cell.h);
-          first[i] = row.first, second[i] = row.second;
+          const Key slice = key(cell.plane + i, cell.d);
+          first[i] = slice.first, second[i] = slice.second;
         }
       }
-      auto random = [=, w = uint32_t(cell.w)](int64_t i) {
+      auto random = [=, output = cell.h * size[2] + cell.w](int64_t i) {
         RandomBits<A> a, b;
         std::memcpy(&a, first + i, sizeof a);
         std::memcpy(&b, second + i, sizeof b);
-        return uniform<A>(RandomBits<A>{} + w, a, b);
+        return random_across<A>(output, a, b);
       };
       const Draw<T, numbered, decltype(random)> op{random, doubt, cell.out, cell.taps_out,
-                                         cell.first_tap()};
+                                                   cell.first_tap()};
       reduce<false>(op, cell.source, cell.taps, cell.count);
     };
   };
   if (innermost) return cells<S>(job, at_cells);
   if (in_panels<A>(job)) return panels<S>(job, at_cells);
+  struct Slice {
+    int64_t plane = -1, d = -1;
+    RandomSlice<A> random{};
+  };
+  auto go_to = [=](Slice& slice, int64_t plane, int64_t d) {
+    if (plane != slice.plane || d != slice.d) slice = {plane, d, RandomSlice<A>(key(plane, d))};
+  };
   if (boxes && in_pairs(*boxes, {&source}))
     return read_pairs<S>(*boxes, source, in_order(*boxes), [&] {
-      return [&](int64_t n, int64_t c, int64_t d, int64_t h, int64_t, int64_t) {
-        const Key row = key(n * source.channels + c, d, h);
-        auto random = [row](int64_t w) { return random_in_row<A>(w, row); };
+      return [&, slice = Slice{}](int64_t n, int64_t c, int64_t d, int64_t h, int64_t,
+                                  int64_t) mutable {
+        go_to(slice, n * source.channels + c, d);
+        auto random = [&slice, row = h * size[2]](int64_t w) { return slice.random(row + w); };
         uint8_t* taps_out = nullptr;
         if constexpr (numbered) taps_out = row_of<uint8_t>(*job.taps_out, n, c, d, h);
         return Draw<S, numbered, decltype(random)>{
@@ -117,11 +116,13 @@ void draw(const Job& job, bool innermost, int64_t seed, std::atomic<bool>& doubt
       };
     });
   planes<S>(job, A(0), [&](int64_t cells) {
-    return [&, random = std::unique_ptr<A[]>(new A[size_t(cells)]())](const Block<A>& block) {
+    return [&, slice = Slice{},
+            random = std::unique_ptr<A[]>(new A[size_t(cells)]())](const Block<A>& block) mutable {
+      go_to(slice, block.n * source.channels + block.c, block.d);
       for (int64_t r = 0; r < block.row_count; ++r) {
-        Key row = key(block.n * source.channels + block.c, block.d, block.row + r);
+        const int64_t output = (block.row + r) * size[2] + block.column;
         for (int64_t j = 0; j < block.column_count; j += lanes<A>)
-          store(random.get() + r * block.pitch + j, random_in_row<A>(block.column + j, row),
+          store(random.get() + r * block.pitch + j, slice.random(output + j),
                 block.column_count - j);
       }
       auto share = [from = random.get()](int64_t at) { return load(from + at); };

@@ -195,9 +195,7 @@ def stochastic_pool_with_indices(
     return output, indices
 
 
-def _seeded(
-    draw: Callable[[Tensor], Any], input: Tensor, generator: torch.Generator | None
-) -> Any:
+def _seeded(draw: Callable[[Tensor], Any], input: Tensor, generator: torch.Generator | None) -> Any:
     """Draw with a seed that the generator gives, which a refused input does not use up."""
     if is_compiling():
         return draw(_seed(None))

@@ -164,45 +164,44 @@ def stochastic_pool(
 def uniforms(seed: int, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
     """Return the random numbers of the native kernel: shape (N, C, *output), as random.h has them.
 
-    Every row of outputs has a key of 64 bits, mixed from the seed and the row's number; every
-    number in a row mixes its column with the key.
+    Every slice, the outputs at one depth of a plane, has a key of 64 bits, mixed from the seed and
+    the slice's number. Each number mixes a place: a slice's outputs in C order go from one half of
+    the key in steps of the other.
     """
-    rows = prod(shape[:-1])
+    outputs = prod(shape[-2:] if len(shape) > 3 else shape[-1:])
     return torch.tensor(
         [
-            _uniform(column, *_key(seed, row), dtype)
-            for row in range(rows)
-            for column in range(shape[-1])
+            _uniform(output, *_key(seed, number), dtype)
+            for number in range(prod(shape) // max(outputs, 1))
+            for output in range(outputs)
         ],
         dtype=dtype,
     ).reshape(tuple(shape))
 
 
-def _key(seed: int, row: int) -> tuple[int, int]:
+def _key(seed: int, number: int) -> tuple[int, int]:
     """Mix as splitmix64 does."""
-    x = (seed + (row + 1) * 0x9E3779B97F4A7C15) % 2**64
+    x = (seed + (number + 1) * 0x9E3779B97F4A7C15) % 2**64
     x = (x ^ x >> 30) * 0xBF58476D1CE4E5B9 % 2**64
     x = (x ^ x >> 27) * 0x94D049BB133111EB % 2**64
     x ^= x >> 31
     return x % 2**32, x >> 32
 
 
-def _mixed(x: int, *keys: int) -> int:
-    """Apply the finalizer of MurmurHash3 once for each key."""
-    for key in keys:
-        x = (x + key) % 2**32
-        x = (x ^ x >> 16) * 0x85EBCA6B % 2**32
-        x = (x ^ x >> 13) * 0xC2B2AE35 % 2**32
-        x ^= x >> 16
-    return x
+def _mixed(output: int, start: int, step: int) -> int:
+    """Mix the place of an output; the constants: https://github.com/skeeto/hash-prospector."""
+    x = (start + output * (step | 1)) % 2**32
+    x = (x ^ x >> 16) * 0x21F0AAAD % 2**32
+    x = (x ^ x >> 15) * 0xD35A2D97 % 2**32
+    return x ^ x >> 15
 
 
-def _uniform(column: int, first: int, second: int, dtype: torch.dtype) -> float:
+def _uniform(output: int, first: int, second: int, dtype: torch.dtype) -> float:
     """Keep as many bits as the type that sums has."""
-    x = _mixed(column, first, second)
+    x = _mixed(output, first, second)
     if dtype != torch.float64:
         return (x >> 8) / 2**24
-    return ((x >> 5) * 2**26 + (_mixed(column, second, first) >> 6)) / 2**53
+    return ((x >> 5) * 2**26 + (_mixed(output, second, first) >> 6)) / 2**53
 
 
 def max_unpool(
