@@ -180,10 +180,13 @@ struct Tiling {
 };
 
 // The largest tiles whose cells are about `budget`, as long as possible along the width. Tiles
-// shorter than their windows read cells several times: rather they take twice as much. Tiles
-// `in_place`, which are not copied, rather take four times as much, and then are less wide; they are
-// one deep: one behind the other, they share cells that a cache still holds. None has more than
-// `most` outputs.
+// shorter than their windows read cells several times: rather they take twice as much. None has more
+// than `most` outputs.
+//
+// Tiles `in_place` are not copied, and one deep: one behind the other, they share cells that a cache
+// still holds. What two rows of them share is read again, so that windows with a depth take three
+// times as much. Rather than have fewer rows than windows, they take four times as much, and then are
+// less wide; those of windows of one row are some windows wide.
 inline Tiling tiling(const Part& part, const Triple& most_slots, bool in_place, bool planes,
                      int64_t lane_count, int64_t budget, int64_t most) {
   Triple length{in_place ? 1 : part[0].count, part[1].count, part[2].count};
@@ -194,11 +197,13 @@ inline Tiling tiling(const Part& part, const Triple& most_slots, bool in_place, 
            double(made.residues);
   };
   const int64_t least = planes ? 8 * lane_count : 8;  // along the width
+  const int64_t aim = in_place && part[0].reach() > 0 ? 3 * budget : budget;
   auto halve = [](int64_t& count) { count = (count + 1) / 2; };
   for (int axis : {0, 1})
-    while (cells() > budget && length[axis] > part[axis].reach() && length[axis] > 1)
+    while (cells() > aim && length[axis] > part[axis].reach() && length[axis] > 1)
       halve(length[axis]);
-  const int64_t room = (in_place ? 4 : 2) * budget;
+  const int64_t row = std::clamp(8 * part[2].reach(), budget, 4 * budget);
+  const int64_t room = !in_place ? 2 * budget : part[1].reach() > 0 ? 4 * budget : row;
   auto narrow_to = [&](int64_t multiple) { length[2] = rounded_up((length[2] + 1) / 2, multiple); };
   while (in_place && cells() > room && length[2] > 4 * least) narrow_to(least);
   for (int axis : {0, 1})
