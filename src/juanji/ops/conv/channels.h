@@ -203,10 +203,11 @@ class Channels {
   void compute_columns(const Work& work, const Prepared& own, const A* x, int64_t first,
                        int64_t count, T* out) {
     const bool one = inputs.reading == Reading::same || !std::is_same_v<T, A>;
-    const int64_t most = one ? 1 : in_place_vectors;
     const Stack *stack = own.stacks.all.data(), *end = stack + own.stacks.all.size();
     const int64_t whole = count / lanes<A>;  // vectors; perhaps one more begins inside of the last
-    for (const int64_t rows = own.stacks.length[1]; stack != end; stack += rows)
+    const int64_t rows = own.stacks.length[1];
+    const int64_t most = one ? 1 : rows == 1 ? std::max<int64_t>(whole, 1) : in_place_vectors;
+    for (; stack != end; stack += rows)
       for (int64_t vector = 0, vectors; vector * lanes<A> < count; vector += vectors) {
         vectors = std::clamp<int64_t>(whole - vector, 1, most);
         for (int64_t row = 0; row < rows; ++row)
