@@ -329,7 +329,7 @@ def stochastic(draw: Draw) -> Iterator[Call]:
     assert seen.gather(-1, taps.long()[..., None])[..., 0].equal(y.double())
     assert ((y > 0) == (seen > 0).any(-1)).all()
     yield "stochastic_pool_with_taps", [x, seed, told], (y.double(), taps)
-    yield "stochastic_pool", [x, seed, told], y.double()
+    yield "stochastic_pool", [x, seed, told], (y.double(),)
 
 
 KINDS = (convolutions, convolutions, shuffles, poolings, poolings, stochastic)

@@ -125,8 +125,13 @@ inline void copy_rows(Compute<S>* to, int64_t to_step, const S* from, int64_t st
 template <class S>
 class PlaneLines {
   using A = Compute<S>;
+
+ public:
+  const bool transposed;  // all channels at once
+
+ private:
+  const bool pairs;
   const int64_t width, residues, advance, base, column_step, row_step, channel_step, channels;
-  const bool transposed, pairs;
   std::vector<Span> spans;  // of each residue
 
   void fill_residue(A* lines, const S* rows, int64_t count, int64_t residue) const {
@@ -157,11 +162,11 @@ class PlaneLines {
  public:
   PlaneLines(const View& x, int64_t channels, int64_t advance, const Tile& tile,
              const Panel& panel, int64_t base, int64_t columns)
-      : width(tile.slots[2]), residues(tile.residues), advance(advance), base(base),
+      : transposed(x.channel_stride == 1 && channels > 1),
+        pairs(tile.residues == 2 && advance * x.stride[2] == 2 && !transposed),
+        width(tile.slots[2]), residues(tile.residues), advance(advance), base(base),
         column_step(x.stride[2]), row_step(tile.lattice[1] * x.stride[1]),
-        channel_step(panel.channel_step), channels(channels),
-        transposed(x.channel_stride == 1 && channels > 1),
-        pairs(residues == 2 && advance * column_step == 2 && !transposed) {
+        channel_step(panel.channel_step), channels(channels) {
     for (int64_t residue = 0; residue < residues; ++residue)
       spans.emplace_back(base + residue, advance, x.size[2], std::min(width, columns));
   }
@@ -187,8 +192,6 @@ class PlaneLines {
     for (int64_t row = 0; row < count; ++row, lines += residues * width, rows += row_step)
       fill_pairs(lines, rows);
   }
-
-  bool at_once() const { return transposed; }  // all channels
 };
 
 // The panel's channels of element n from `first` on, `channels` of them at most. `zeroed`: the panel
@@ -207,9 +210,9 @@ void fill_planes(Compute<S>* to, bool zeroed, const View& x, int64_t n, int64_t 
                    A* lines = plane + slot * line;
                    if (!zeroed && rows) planes.clear(lines, count);
                    if (!zeroed && !rows) zero(lines, count * line);
-                   if (rows && !planes.at_once()) planes.fill(lines, rows, count);
+                   if (rows && !planes.transposed) planes.fill(lines, rows, count);
                  });
-  if (planes.at_once())
+  if (planes.transposed)
     each_rows<S>(x, x.at<S>(n, first), tile, origin,
                  [&](int64_t slot, int64_t count, const S* rows) {
                    if (rows) planes.fill(to + slot * line, rows, count);

@@ -72,7 +72,7 @@ template <class S>
 // Positions as rows of channels that are evenly apart, in the numbers that are computed in: where
 // they stand, or copied, some at a time.
 template <class S>
-class Rows {
+class InputRows {
   using A = Compute<S>;
   const S* data;
   const int64_t channels, channel_step;
@@ -82,7 +82,7 @@ class Rows {
  public:
   const int64_t step;
 
-  Rows(const Tensor& input, const Cells& cells)
+  InputRows(const Tensor& input, const Cells& cells)
       : data(static_cast<const S*>(input.data_ptr())), channels(input.size(1)),
         channel_step(input.stride(1)), cells(cells),
         in_place(!widened<S> && channel_step == 1 && cells.size.size() <= 1),
@@ -167,7 +167,7 @@ void multiply_rows(const Product& product, const Weights<S>& weights, const Tens
   using A = Compute<S>;
   const Panels<S> panels(product, weights);
   const Cells cells = cells_of(input, true);
-  const Rows<S> rows(input, cells);
+  const InputRows<S> rows(input, cells);
   const OutputRows<S> outputs(product, output, after);
   const int64_t channels = product.groups * product.outputs, all = product.groups * panels.count;
   const int64_t few = block_bytes / 2 / (channels * int64_t(sizeof(S))) / row_positions;

@@ -35,8 +35,8 @@ def max_pool(input: Tensor, bound: Bound) -> Tensor:
 
 def max_pool_with_indices(input: Tensor, bound: Bound) -> tuple[Tensor, Tensor]:
     """Take the maximum of every window, and its flat index among the input's spatial cells."""
-    output, indices = dispatch("max_pool", MAX_POOL_WITH_INDICES, input, bound)
-    return output, indices
+    found: tuple[Tensor, Tensor] = dispatch("max_pool", MAX_POOL_WITH_INDICES, input, bound)
+    return found
 
 
 def avg_pool(

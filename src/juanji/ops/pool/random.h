@@ -1,4 +1,5 @@
-// Random numbers from counters: what an output draws depends on the seed and on its place alone, so on no order of threads and on no layout. reference.py has the same in Python.
+// Random numbers from counters: what an output draws depends on the seed and on its place alone, so
+// on no order of threads and on no layout. reference.py has the same in Python.
 #pragma once
 
 #include "vector.h"
