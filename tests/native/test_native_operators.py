@@ -17,7 +17,8 @@ pytestmark = pytest.mark.skipif(native_status().isa is None, reason="no native k
 OPERATORS = (
     "conv", "conv_input_gradient", "conv_weight_gradient",
     "channel_shuffle", "pointwise_conv", "pointwise_conv_weight_gradient",
-    "max_pool", "max_pool_with_taps", "stochastic_pool", "place_taps", "take_taps", "tap_indices",
+    "max_pool", "max_pool_with_taps", "stochastic_pool", "stochastic_pool_with_taps",
+    "place_taps", "take_taps", "tap_indices",
     "avg_pool", "avg_pool_gradient", "avg_unpool", "avg_unpool_gradient",
     "max_unpool", "max_unpool_gradient",
 )  # fmt: skip
