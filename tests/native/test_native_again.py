@@ -10,9 +10,11 @@ import pytest
 import torch
 from fuzz import KINDS, Draw, knowing
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from juanji import functional as F
 from juanji import native_status
+from juanji.ops.pool import native as pool
 
 pytestmark = pytest.mark.skipif(native_status().isa is None, reason="no native kernels")
 
@@ -53,6 +55,72 @@ def test_the_second_call_is_known(call: Callable[[Tensor, Tensor], Tensor]) -> N
     recorded = call(x.requires_grad_(), weight)
     assert recorded.grad_fn is not None
     torch.testing.assert_close(recorded, first)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x, w: F.conv(x, w, padding=1, groups=22),
+        lambda x, w: F.conv_transpose(x, w, padding=1, groups=22),
+        lambda x, w: F.max_pool(x, (2, 5)),
+        lambda x, w: F.avg_pool(x, (2, 5), padding=1),
+        lambda x, w: F.avg_unpool(x, (2, 5)),
+    ],
+)
+def test_the_second_gradient_is_known(call: Callable[[Tensor, Tensor], Tensor]) -> None:
+    x = torch.randn(2, 22, 32, 34, requires_grad=True)
+    weight = torch.randn(22, 1, 3, 3, requires_grad=True)
+    output = call(x, weight)
+    seed = torch.randn_like(output).requires_grad_()
+
+    def gradients(**options: bool) -> list[Tensor]:
+        found = torch.autograd.grad(
+            output, (x, weight), seed, retain_graph=True, allow_unused=True, **options
+        )
+        return [gradient for gradient in found if gradient is not None]
+
+    first = gradients()
+    names = profiled(gradients)
+    assert names
+    assert all(name.startswith("juanji::again_") for name in names)
+    torch.testing.assert_close(gradients(), first, rtol=0, atol=0)
+    # derivatives of the gradient are recorded as well
+    assert all(gradient.requires_grad for gradient in gradients(create_graph=True))
+
+
+def test_what_is_known_is_not_used_where_calls_are_watched() -> None:
+    class Watch(TorchDispatchMode):
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+            seen.add(str(function))
+            return function(*args, **(kwargs or {}))
+
+    seen: set[str] = set()
+    x = X.clone().requires_grad_()
+    output = F.conv(x, W, padding=1, groups=4)
+    (first,) = torch.autograd.grad(output, x, X, retain_graph=True)
+    with Watch():
+        (watched,) = torch.autograd.grad(output, x, X, retain_graph=True)
+    assert "juanji.conv_input_gradient.default" in seen
+    assert not any("again" in name for name in seen)
+    assert watched.equal(first)
+
+
+def test_batches_of_gradients_are_those_of_each() -> None:
+    x = X.clone().requires_grad_()
+    output = F.avg_pool(x, 2)
+    seeds = torch.randn(3, *output.shape)
+    each = [torch.autograd.grad(output, x, seed, retain_graph=True)[0] for seed in seeds]
+    (batch,) = torch.autograd.grad(output, x, seeds, is_grads_batched=True)
+    assert batch.equal(torch.stack(each))
+
+
+def test_a_maximum_with_a_gradient_goes_straight(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = torch.randn(2, 22, 32, 34, requires_grad=True)
+    first = F.max_pool(x, (2, 5))
+    monkeypatch.setattr(pool, "_numbers", None)
+    second = F.max_pool(x, (2, 5))
+    assert second.grad_fn is not None
+    assert second.equal(first)
 
 
 @pytest.mark.parametrize("number", range(60))

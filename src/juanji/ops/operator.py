@@ -15,14 +15,13 @@ from typing import Any, ParamSpec, TypeAlias, TypeVar
 
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
-from torch.compiler import is_compiling
 from torch.nn import Parameter
 from torch.overrides import has_torch_function
 
-from .follow import Step, followed, following
+from .follow import Step, following
 from .memory import raise_if_out_of_memory
 from .native.kernel import KNOWING, wants_gradient
+from .plain import is_plain
 from .remember import ATOMS, numbers
 
 Arguments = ParamSpec("Arguments")
@@ -33,11 +32,7 @@ Known: TypeAlias = tuple[Callable[..., Any], int]  # what knows calls again, and
 
 MOST = 4096  # calls that one operator remembers
 
-# Looked up here, once: these lines run before every call.
-_transformed = torch._C._functorch.maybe_current_level
-_watched = torch._C._len_torch_dispatch_stack
-_traced = torch._C._is_tracing
-_autocast = torch._C._is_any_autocast_enabled
+# Looked up here, once: they are needed before every call.
 _gradients = torch.is_grad_enabled
 _strided = torch.strided
 
@@ -113,7 +108,7 @@ def operator(function: Callable[Arguments, Result]) -> Callable[Arguments, Resul
     @functools.wraps(function)
     def called(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
         try:
-            if not _is_plain():
+            if not is_plain():
                 return function(*args, **kwargs)
             tensors: list[Tensor] = []
             if (asked := _asked(args, kwargs, tensors)) is None:
@@ -134,19 +129,6 @@ def operator(function: Callable[Arguments, Result]) -> Callable[Arguments, Resul
             raise
 
     return called
-
-
-def _is_plain() -> bool:
-    """Whether nobody compiles, traces, transforms, watches or casts what is computed."""
-    return not (
-        is_compiling()
-        or _transformed() is not None
-        or _watched()
-        or _autocast()
-        or forward_ad._current_level >= 0
-        or _traced()
-        or followed()
-    )
 
 
 def _asked(

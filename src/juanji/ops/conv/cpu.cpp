@@ -206,6 +206,8 @@ STABLE_TORCH_LIBRARY_FRAGMENT(juanji, library) {
   define_again(library, "conv_input_gradient",
                "Tensor gradient, Tensor weight, Tensor? bias, int[] windows, int groups, "
                "bool innermost");
+  define_again(library, "conv_weight_gradient",
+               "Tensor gradient, Tensor input, int[] windows, int groups");
 }
 
 STABLE_TORCH_LIBRARY_IMPL(juanji, CPU, library) {
@@ -214,6 +216,7 @@ STABLE_TORCH_LIBRARY_IMPL(juanji, CPU, library) {
   library.impl("conv_weight_gradient", TORCH_BOX(&conv_weight_gradient));
   implement_again<&conv>(library, "conv");
   implement_again<&conv_input_gradient>(library, "conv_input_gradient");
+  implement_again<&conv_weight_gradient>(library, "conv_weight_gradient");
 }
 
 }  // namespace juanji

@@ -105,12 +105,15 @@ STABLE_TORCH_LIBRARY_FRAGMENT(juanji, m) {
   define_again(m, "pointwise_conv",
                "Tensor input, Tensor weight, Tensor? bias, int groups, int before, int after, "
                "bool transposed, bool innermost");
+  define_again(m, "pointwise_conv_weight_gradient",
+               "Tensor gradient, Tensor input, int groups, int before, int after");
 }
 
 STABLE_TORCH_LIBRARY_IMPL(juanji, CPU, m) {
   m.impl("pointwise_conv", TORCH_BOX(&pointwise_conv));
   m.impl("pointwise_conv_weight_gradient", TORCH_BOX(&pointwise_conv_weight_gradient));
   implement_again<&pointwise_conv>(m, "pointwise_conv");
+  implement_again<&pointwise_conv_weight_gradient>(m, "pointwise_conv_weight_gradient");
 }
 
 }  // namespace juanji

@@ -412,10 +412,14 @@ STABLE_TORCH_LIBRARY_FRAGMENT(juanji, m) {
   m.def("max_unpool(Tensor input, Tensor indices, SymInt[] output_size) -> Tensor");
   m.def("max_unpool_gradient(Tensor gradient, Tensor indices) -> Tensor");
   define_again(m, "max_pool", "Tensor input, int[] windows");
-  define_again(m, "avg_pool",
-               "Tensor input, int[] windows, bool count_include_pad, int? divisor_override");
-  define_again(m, "avg_unpool", "Tensor input, int[] windows");
+  define_again(m, "place_taps", "Tensor input, Tensor taps, int[] windows");
+  for (const char* name : {"avg_pool", "avg_pool_gradient"})
+    define_again(m, name,
+                 "Tensor input, int[] windows, bool count_include_pad, int? divisor_override");
+  for (const char* name : {"avg_unpool", "avg_unpool_gradient"})
+    define_again(m, name, "Tensor input, int[] windows");
   define_again(m, "max_unpool", "Tensor input, Tensor indices, int[] output_size");
+  define_again(m, "max_unpool_gradient", "Tensor gradient, Tensor indices");
 }
 
 STABLE_TORCH_LIBRARY_IMPL(juanji, CPU, m) {
@@ -433,9 +437,13 @@ STABLE_TORCH_LIBRARY_IMPL(juanji, CPU, m) {
   m.impl("max_unpool", TORCH_BOX(&max_unpool));
   m.impl("max_unpool_gradient", TORCH_BOX(&max_unpool_gradient));
   implement_again<&max_pool>(m, "max_pool");
+  implement_again<&place_taps>(m, "place_taps");
   implement_again<&avg_pool>(m, "avg_pool");
+  implement_again<&avg_pool_gradient>(m, "avg_pool_gradient");
   implement_again<&avg_unpool>(m, "avg_unpool");
+  implement_again<&avg_unpool_gradient>(m, "avg_unpool_gradient");
   implement_again<&max_unpool>(m, "max_unpool");
+  implement_again<&max_unpool_gradient>(m, "max_unpool_gradient");
 }
 
 }  // namespace juanji

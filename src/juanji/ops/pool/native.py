@@ -158,15 +158,13 @@ def _too_large(axes: Sequence[Axis]) -> str | None:
 def max_pool(input: Tensor, bound: Bound) -> Tensor:
     """Take the maximum of every window."""
     numbers = _numbers(bound)
-    if wants_gradient(input):
-        return _pooled("max_pool_with_taps", input, numbers)[0]
-    return _batched("max_pool", input, numbers.axes, numbers.pool)
+    name = "max_pool_with_taps" if wants_gradient(input) else "max_pool"
+    return _batched(name, input, numbers.axes, numbers.pool)
 
 
 def max_pool_with_indices(input: Tensor, bound: Bound) -> tuple[Tensor, Tensor]:
     """Take the maximum of every window, and its flat index among the input's spatial cells."""
-    output, indices = _pooled("max_pool_with_taps", input, _numbers(bound), return_indices=True)
-    return output, indices
+    return _with_indices("max_pool_with_taps", input, _numbers(bound))
 
 
 def stochastic_pool(input: Tensor, bound: Bound, generator: torch.Generator | None) -> Tensor:
@@ -174,9 +172,8 @@ def stochastic_pool(input: Tensor, bound: Bound, generator: torch.Generator | No
     numbers = _numbers(bound)
 
     def draw(seed: Tensor) -> Tensor:
-        if wants_gradient(input):
-            return _pooled("stochastic_pool_with_taps", input, numbers, seed)[0]
-        return _batched("stochastic_pool", input, numbers.axes, seed, numbers.pool)
+        name = "stochastic_pool_with_taps" if wants_gradient(input) else "stochastic_pool"
+        return _batched(name, input, numbers.axes, seed, numbers.pool)
 
     output: Tensor = _seeded(draw, input, generator)
     return output
@@ -188,8 +185,8 @@ def stochastic_pool_with_indices(
     """Draw one cell of every window in proportion to its value; its index too."""
     numbers = _numbers(bound)
 
-    def draw(seed: Tensor) -> tuple[Tensor, Any]:
-        return _pooled("stochastic_pool_with_taps", input, numbers, seed, return_indices=True)
+    def draw(seed: Tensor) -> tuple[Tensor, Tensor]:
+        return _with_indices("stochastic_pool_with_taps", input, numbers, seed)
 
     output, indices = _seeded(draw, input, generator)
     return output, indices
@@ -245,25 +242,24 @@ def avg_unpool(input: Tensor, bound: Bound) -> Tensor:
     return _batched("avg_unpool", input, numbers.axes, numbers.unpool)
 
 
-def _pooled(
-    name: str, input: Tensor, numbers: _Numbers, *seed: Tensor, return_indices: bool = False
-) -> tuple[Tensor, Any]:
-    """Pool with one of the operators that record taps; return indices, or None in their place."""
+def _with_indices(
+    name: str, input: Tensor, numbers: _Numbers, *seed: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Pool with one of the operators that record taps; return indices too."""
     batched = input.ndim == numbers.axes + 2
     output, taps = call(name, input if batched else input.unsqueeze(0), *seed, numbers.pool)
-    indices = call("tap_indices", taps, numbers.unpool) if return_indices else None
-    if batched:
-        return output, indices
-    return output.squeeze(0), None if indices is None else indices.squeeze(0)
+    indices = call("tap_indices", taps, numbers.unpool)
+    return (output, indices) if batched else (output.squeeze(0), indices.squeeze(0))
 
 
 def _batched(name: str, input: Tensor, axes: int, *arguments: Any) -> Tensor:
-    """Call an operator, which takes batches alone."""
+    """Call an operator, which takes batches alone, for its output or the first of them."""
+    kernel = KERNELS[name]
     output: Tensor
     if input.ndim == axes + 2:
-        output = call(name, input, *arguments)
+        output = kernel.first(input, *arguments)
     else:
-        output = call(name, input.unsqueeze(0), *arguments).squeeze(0)
+        output = kernel.first(input.unsqueeze(0), *arguments).squeeze(0)
     return output
 
 
@@ -283,7 +279,8 @@ def _register(name: str, fake: Callable[..., Any], keep: Keep, gradient: Gradien
 
 
 def _keep_inputs(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
-    *tensors, ctx.windows = inputs
+    *tensors, windows = inputs
+    ctx.windows = tuple(windows)
     ctx.save_for_backward(*tensors)
 
 
@@ -300,7 +297,7 @@ def _keep_route(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
 
 def _keep_indices(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
     input, indices, *_ = inputs
-    ctx.size = list(input.shape[2:])
+    ctx.size = tuple(input.shape[2:])
     ctx.save_for_backward(indices)
 
 
@@ -309,9 +306,9 @@ def _keep_taps(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor])
     ctx.save_for_backward(output[1])
 
 
-def _turned(windows: Sequence[int], input: Tensor) -> list[int]:
+def _turned(windows: Sequence[int], input: Tensor) -> Ints:
     """Turn the relation round: the size of the input in place of that of the output."""
-    return [*input.shape[2:], *windows[input.ndim - 2 :]]
+    return *input.shape[2:], *windows[input.ndim - 2 :]
 
 
 def _place(ctx: Any, grad: Tensor) -> tuple[Tensor]:
