@@ -71,6 +71,29 @@ struct Problem {
     return !several && std::is_same_v<S, Compute<S>>;
   }
 
+  // Whether rows of a depthwise convolution that nearly fill a vector are better moved in part than
+  // transposed: those of few taps, or of maps that are more than a first-level cache holds transposed.
+  template <class A>
+  bool nearly_fills(int64_t width, int64_t span) const {
+    const int64_t cells = out.cells();
+    return masked_moves && inputs * outputs == 1 && !sums && cells >= 8 * span &&
+           (weight.cells() <= 9 || cells > 2048) && 16 * width >= 13 * span;
+  }
+
+  // Whether rows of a vector and more are better transposed, of depthwise windows: each of their taps
+  // costs planes the empty lanes of a row's last vector, and where sums are taken, what vectors of a
+  // cache line lose that straddle two. Transposing costs more of maps beyond the first-level cache.
+  template <class A>
+  bool transposes_depthwise() const {
+    for (const Axis& axis : axes)
+      if (axis.stride > 1) return false;
+    const int64_t width = out.size[2], cells = out.cells(), taps = weight.cells();
+    const int64_t empty = rounded_up(width, lanes<A>) - width;
+    if (!sums) return cells <= 2048 && taps * empty > 14 * width;
+    const int64_t straddling = vector_bytes == 64 ? width / 5 : 0;
+    return taps * (empty + straddling) > std::clamp<int64_t>(cells / 64, 10, 50) * width;
+  }
+
   // Whether planes take less when their channels are transposed into vectors than in vectors along
   // their rows: of short rows those are empty in part, and small planes cost more than their cells.
   template <class A>
@@ -80,10 +103,12 @@ struct Problem {
     const bool full = groups_fill_vectors<A>();
     // Vectors of planes hold outputs of one residue: so many lie between the ends of one.
     const int64_t steps = backward ? axes[2].stride : 1, span = lanes<A> * steps;
-    if (cells <= 4 * span || width < (full || steps == 1 ? span : 3 * span / 4)) return true;
+    if (cells <= 4 * span) return true;
+    if (nearly_fills<A>(width, span)) return false;
+    if (width < (full || steps == 1 ? span : 3 * span / 4)) return true;
     if (steps > 1) return false;
+    if (inputs * outputs == 1) return transposes_depthwise<A>();
     if (sums) {  // planes add to inputs * outputs * taps of them, vectors, which are read each time
-      if (inputs * outputs == 1) return false;
       if (full && inputs * taps >= 48 && inputs >= 128 / registers) return true;
       return 2 * cells * (inputs + outputs) <=
              (full ? 7 : 3) * lanes<A> * inputs * outputs * taps;
